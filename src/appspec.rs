@@ -1,0 +1,10 @@
+//! The AppSpec of an ECS deployment: generated from the service, or the user's own with the
+//! task definition put in.
+
+use serde_json::Value;
+
+/// An AppSpec, complete but for the task definition's ARN.
+#[derive(Clone, Debug)]
+pub struct AppSpec {
+    pub document: Value,
+}

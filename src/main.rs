@@ -1,0 +1,14 @@
+//! `greenlight`: reads what is asked for, runs it, and ends with its exit code.
+
+mod appspec;
+mod deployment;
+mod event;
+mod outcome;
+mod plan;
+mod report;
+mod request;
+mod say;
+mod surroundings;
+mod task_definition;
+
+fn main() {}

@@ -1,0 +1,142 @@
+//! What is asked for, after flags, action inputs and `greenlight.yml` were merged and everything
+//! that can be checked without asking anyone was checked. Paths are absolute or start at the
+//! file's folder already.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The service's name for people: comments, checks, statuses.
+    pub service: String,
+    pub environment: Environment,
+    pub build_account: Option<BuildAccount>,
+    pub image: ImageRequest,
+    pub auth: Auth,
+    /// Register and deploy even when nothing changed.
+    pub force: bool,
+    /// A hash of all that describes the environment and the image, for the marker.
+    pub configuration_hash: String,
+    /// Where the file stands (for findings), if there is one.
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Auth {
+    #[default]
+    Auto,
+    Oidc,
+    Ambient,
+}
+
+#[derive(Clone, Debug)]
+pub struct Role {
+    pub arn: String,
+    pub external_id: Option<String>,
+    /// Further session tags; those that say repository, run and commit are added when `tag_session`.
+    pub session_tags: BTreeMap<String, String>,
+    pub tag_session: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct BuildAccount {
+    pub role: Option<Role>,
+    /// The account that the caller must be in; from the role's ARN unless stated.
+    pub account: Option<String>,
+    pub region: String,
+}
+
+#[derive(Clone, Debug)]
+pub enum ImageRequest {
+    /// Build it with buildx and push it.
+    Build(Build),
+    /// Take this one: resolved to a digest, nothing built.
+    Given(String),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Build {
+    /// The repository's name in the build account, without a host.
+    pub repository: String,
+    pub context: PathBuf,
+    pub dockerfile: PathBuf,
+    /// Values may name `{commit}`, `{short-commit}`, `{branch}`, `{run-number}`, `{environment}`.
+    pub build_args: BTreeMap<String, String>,
+    pub target: Option<String>,
+    pub platforms: Vec<String>,
+    /// Further tags beside the commit's, with the same words as `build_args`.
+    pub tags: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub name: String,
+    /// The account that the caller must be in; from the role's ARN unless stated.
+    pub account: Option<String>,
+    pub role: Option<Role>,
+    pub region: String,
+    pub cluster: String,
+    pub service: String,
+    /// The container that gets the image; the only one when not given.
+    pub container: Option<String>,
+    /// Its port behind the load balancer; the service's own when not given.
+    pub container_port: Option<u16>,
+    /// Further containers with their images.
+    pub images: BTreeMap<String, String>,
+    pub task_definition: TaskDefinitionSource,
+    /// Keys that AWS's model doesn't know (yet) and that are let through.
+    pub allow_unknown_keys: Vec<String>,
+    pub application: Option<String>,
+    pub deployment_group: Option<String>,
+    pub deployment_config: Option<String>,
+    pub appspec: Option<PathBuf>,
+    pub url: Option<String>,
+    /// Where green answers under the test listener; found from the listener when not given.
+    pub test_url: Option<String>,
+    pub time_limit: Option<Duration>,
+    pub until: Until,
+    pub concurrency: Concurrency,
+    /// Alarms to watch beside the group's own.
+    pub alarms: Vec<String>,
+    pub validate: Vec<Check>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskDefinitionSource {
+    /// The revision that the service runs now.
+    Live,
+    /// A JSON or YAML file.
+    File(PathBuf),
+}
+
+/// The success point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Until {
+    #[default]
+    Terminated,
+    TrafficShifted,
+}
+
+/// What to do behind a deployment that is active already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Concurrency {
+    #[default]
+    Wait,
+    Fail,
+}
+
+/// A check on green before production traffic.
+#[derive(Clone, Debug)]
+pub enum Check {
+    Http(HttpCheck),
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpCheck {
+    pub path: String,
+    pub status: u16,
+    /// A text that the body must contain.
+    pub contains: Option<String>,
+    pub timeout: Duration,
+    /// How long to try until it passes.
+    pub within: Duration,
+}

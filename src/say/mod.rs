@@ -1,0 +1,2 @@
+//! Every sentence that a user reads, made in one place: what happened, what production is on,
+//! what to do next.
