@@ -23,3 +23,8 @@ pub(crate) fn advance(_world: &mut World) -> Option<crate::Time> {
 pub(crate) fn populate(_world: &mut World, _spec: &crate::spec::WorldSpec) -> anyhow::Result<()> {
     Ok(())
 }
+
+/// `deployments` of the snapshot.
+pub(crate) fn snapshot(_world: &World) -> serde_json::Value {
+    serde_json::json!({})
+}

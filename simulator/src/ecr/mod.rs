@@ -74,3 +74,8 @@ pub(crate) fn put_small_image(
 pub(crate) fn image_config(_world: &World, _uri: &str) -> Option<serde_json::Value> {
     None
 }
+
+/// `repositories` of the snapshot: images, tags, digests.
+pub(crate) fn snapshot(_world: &World) -> serde_json::Value {
+    serde_json::json!({})
+}

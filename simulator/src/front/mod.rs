@@ -29,6 +29,8 @@ pub(crate) struct Caller {
     pub(crate) assumed_role: bool,
     /// Session tags that came with AssumeRole.
     pub(crate) tags: Vec<(String, String)>,
+    /// The id of the key that signed; empty for a session that a service holds.
+    pub(crate) access_key: String,
 }
 
 /// One call of one operation. `input` is the decoded request, whatever the protocol was:
@@ -101,6 +103,36 @@ pub(crate) struct Entry {
     pub(crate) caller: String,
     /// The error's code, if the call had one.
     pub(crate) error: Option<String>,
+}
+
+impl Service {
+    /// As the signature's scope has it.
+    pub(crate) fn signing_name(self) -> &'static str {
+        match self {
+            Service::Sts => "sts",
+            Service::Ecr => "ecr",
+            Service::Ecs => "ecs",
+            Service::CodeDeploy => "codedeploy",
+            Service::Elb => "elasticloadbalancing",
+            Service::CloudWatch => "monitoring",
+            Service::Logs => "logs",
+            Service::AutoScaling => "application-autoscaling",
+        }
+    }
+}
+
+/// `api_calls` of the snapshot.
+pub(crate) fn snapshot(world: &World) -> Value {
+    let calls = world.front.journal.iter().map(|entry| {
+        serde_json::json!({
+            "at": entry.at.iso(),
+            "service": entry.service.signing_name(),
+            "operation": entry.operation,
+            "caller": entry.caller,
+            "error": entry.error,
+        })
+    });
+    serde_json::json!({ "api_calls": calls.collect::<Vec<_>>() })
 }
 
 /// Which permissions the call takes.

@@ -41,3 +41,17 @@ pub(crate) fn denied(world: &World, caller: &Caller, need: &Need) -> ApiError {
 pub(crate) fn service_session(_world: &World, _role_arn: &str, _session: &str) -> Option<Caller> {
     None
 }
+
+/// What a resource's own policy (a repository's, a role's trust) says to a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Allow,
+    Deny,
+    Silent,
+}
+
+/// Asks a resource policy, `Principal` included. A policy document without `Resource` speaks of
+/// the resource that it hangs on.
+pub(crate) fn resource_policy(_policy: &serde_json::Value, _caller: &Caller, _need: &Need) -> Verdict {
+    Verdict::Silent
+}
