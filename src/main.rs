@@ -1,6 +1,8 @@
 //! `greenlight`: reads what is asked for, runs it, and ends with its exit code.
 
 mod appspec;
+mod cancel;
+mod console;
 mod deployment;
 mod event;
 mod outcome;

@@ -55,6 +55,17 @@ impl Pace {
         real.mul_f64(self.speed)
     }
 
+    /// In the world, since the start of the run.
+    pub fn now(&self) -> Duration {
+        self.world(self.elapsed())
+    }
+
+    /// Waits for a span of the world. What is asked meanwhile goes through rate buckets that know
+    /// no speed, so the wait on the wall is never shorter than a fifth of a second.
+    pub async fn sleep(&self, world: Duration) {
+        tokio::time::sleep(self.real(world).max(Duration::from_millis(200).min(world))).await;
+    }
+
     /// On the wall, since the start of the run.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()

@@ -1,2 +1,4 @@
 //! Every sentence that a user reads, made in one place: what happened, what production is on,
 //! what to do next.
+
+pub mod deployment;

@@ -1,0 +1,169 @@
+//! Starts the deployment, or finds that an earlier run of ours has started it already. A group
+//! takes one deployment at a time: what is active there is waited for, or ends the run.
+
+use super::{Context, ask::Trouble, observe};
+use crate::{
+    event::Event,
+    outcome::{Stop, Word},
+    request::Concurrency,
+    say::deployment as say,
+};
+use anyhow::Result;
+use aws_sdk_codedeploy::types::{AppSpecContent, RevisionLocation, RevisionLocationType};
+use std::time::Duration;
+
+/// Between two looks at somebody else's deployment.
+const LOOK: Duration = Duration::from_secs(5);
+/// Ambiguous answers to CreateDeployment before the run gives up.
+const ATTEMPTS: usize = 5;
+
+pub struct Created {
+    pub id: String,
+    /// Started by an earlier run of the same commit, environment and configuration.
+    pub attached: bool,
+}
+
+/// CreateDeployment has no idempotency token: after an answer that leaves open whether it was
+/// carried out, the deployment is looked for by its description before it is asked for again.
+pub async fn create(context: &Context<'_>, task_definition: &str) -> Result<Created> {
+    let step = &context.plan.deployment;
+    if let Some(id) = &step.attach {
+        return Ok(Created { id: id.clone(), attached: true });
+    }
+    let (content, sha256) = step.appspec.content(task_definition);
+    let revision = RevisionLocation::builder()
+        .revision_type(RevisionLocationType::AppSpecContent)
+        .app_spec_content(AppSpecContent::builder().content(content).sha256(sha256).build())
+        .build();
+    let mut passing = 0;
+    loop {
+        let answer = context
+            .codedeploy
+            .create_deployment()
+            .application_name(&step.application)
+            .deployment_group_name(&step.group)
+            .set_deployment_config_name(step.config_given.then(|| step.config.clone()))
+            .description(&step.description)
+            .revision(revision.clone())
+            .send()
+            .await;
+        let trouble = match answer {
+            Ok(answer) => {
+                let id =
+                    answer.deployment_id.ok_or_else(|| anyhow::anyhow!("CreateDeployment answered no id"))?;
+                return Ok(Created { id, attached: false });
+            }
+            Err(error) => Trouble::from(error),
+        };
+        if let Some(id) = ours(context).await {
+            return Ok(Created { id, attached: false });
+        }
+        match &trouble {
+            Trouble::Final { code, message } if code == "DeploymentLimitExceededException" => {
+                let active = id_in(message);
+                if step.concurrency == Concurrency::Fail {
+                    return Err(Stop::refused(vec![say::slot_taken(&step.group, active.as_deref())]).into());
+                }
+                match active {
+                    Some(active) => wait_for_slot(context, &active).await?,
+                    None => context.pace.sleep(LOOK).await,
+                }
+            }
+            Trouble::Final { .. } => {
+                return Err(
+                    Stop::refused(vec![say::not_created(&step.application, &step.group, &trouble)]).into()
+                );
+            }
+            Trouble::Passing(_) if passing < ATTEMPTS => {
+                passing += 1;
+                context.report.tell(Event::Note { text: say::still_asking("CreateDeployment", &trouble) });
+                context.pace.sleep(LOOK).await;
+            }
+            Trouble::Passing(_) => {
+                return Err(
+                    Stop::refused(vec![say::not_created(&step.application, &step.group, &trouble)]).into()
+                );
+            }
+        }
+    }
+}
+
+/// The active deployment of the group that carries this run's own description.
+async fn ours(context: &Context<'_>) -> Option<String> {
+    use aws_sdk_codedeploy::types::DeploymentStatus as Status;
+    let step = &context.plan.deployment;
+    let listed = context
+        .codedeploy
+        .list_deployments()
+        .application_name(&step.application)
+        .deployment_group_name(&step.group)
+        .set_include_only_statuses(Some(vec![
+            Status::Created,
+            Status::Queued,
+            Status::InProgress,
+            Status::Baking,
+            Status::Ready,
+        ]))
+        .send()
+        .await
+        .ok()?;
+    for id in listed.deployments.unwrap_or_default() {
+        let answer = context.codedeploy.get_deployment().deployment_id(&id).send().await.ok()?;
+        if answer.deployment_info.and_then(|i| i.description).as_deref() == Some(&step.description) {
+            return Some(id);
+        }
+    }
+    None
+}
+
+/// Waits until a deployment that isn't ours, and the one that rolls it back, have ended.
+pub async fn wait_for_slot(context: &Context<'_>, active: &str) -> Result<()> {
+    let mut id = active.to_owned();
+    context.report.tell(Event::Waiting { what: say::waits_behind(&id), remaining: None });
+    loop {
+        if context.time_is_up() {
+            let finding = say::slot_taken(&context.plan.deployment.group, Some(&id));
+            return Err(Stop { word: Word::Refused, findings: vec![finding] }.into());
+        }
+        match context.observe(&id, observe::Depth::Status).await {
+            Ok(seen) => match (seen.phase, seen.rollback) {
+                (observe::Phase::Ended(_), Some(rollback)) => {
+                    context
+                        .report
+                        .tell(Event::Waiting { what: say::waits_behind(&rollback), remaining: None });
+                    id = rollback;
+                    continue;
+                }
+                (observe::Phase::Ended(_), None) => return Ok(()),
+                _ => {}
+            },
+            Err(Trouble::Passing(_)) => {}
+            Err(trouble @ Trouble::Final { .. }) => {
+                return Err(Stop::refused(vec![say::cannot_look(&id, &trouble)]).into());
+            }
+        }
+        context.pace.sleep(LOOK).await;
+    }
+}
+
+/// The deployment id that AWS names in a message.
+fn id_in(message: &str) -> Option<String> {
+    message
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .find(|word| word.strip_prefix("d-").is_some_and(|id| id.len() >= 9))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::id_in;
+
+    #[test]
+    fn the_active_deployment_is_read_from_the_message() {
+        let new = "The Deployment Group 'web' already has an active Deployment 'd-A7YW3F91L'";
+        let old = "web is already deploying 'd-ABCDEFGHI'.";
+        assert_eq!(id_in(new).as_deref(), Some("d-A7YW3F91L"));
+        assert_eq!(id_in(old).as_deref(), Some("d-ABCDEFGHI"));
+        assert_eq!(id_in("Rate exceeded for d-day"), None);
+    }
+}

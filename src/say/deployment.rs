@@ -1,0 +1,235 @@
+//! What is said about a deployment: what happened, what production is on, what to do next.
+
+use crate::{
+    deployment::{Failure, Production, Trouble},
+    outcome::Finding,
+    request::HttpCheck,
+};
+use std::time::Duration;
+
+pub const SHIFTING: &str = "production traffic shifts to green";
+pub const TERMINATION_WAIT: &str = "blue stands by until the termination wait is over";
+pub const PRODUCTION_UNREAD: &str = "What production is on could not be read.";
+pub const FIX_AND_DEPLOY: &str = "Mend the cause and deploy again; nothing has to be cleaned up.";
+pub const NO_ANSWER: &str = "no answer in time";
+
+/// The last part of an ARN, `hello:8`: what people call a revision.
+pub fn revision(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+pub fn duration(span: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(span.as_secs_f64().round() as u64)).to_string()
+}
+
+/// Production as it was read back, in one sentence.
+pub fn production(production: &Production, deployment: &str, ours: &str) -> String {
+    let source =
+        if production.from_weights { "" } else { " (by its PRIMARY task set: the listener can't be read)" };
+    if let Some(sole) = production.sole() {
+        let side = match sole.deployment.as_deref() {
+            Some(id) if id == deployment => "the new version",
+            _ => "the version from before",
+        };
+        let revision = revision(&sole.task_definition);
+        return format!(
+            "Production is on {revision}, {side}: 100 % of the traffic, {} running{source}.",
+            tasks(sole.running)
+        );
+    }
+    let shares: Vec<String> = production
+        .sets
+        .iter()
+        .filter(|s| s.percent > 0.0)
+        .map(|s| {
+            format!("{:.0} % on {} ({} running)", s.percent, revision(&s.task_definition), tasks(s.running))
+        })
+        .collect();
+    if shares.is_empty() {
+        return format!("No task set has production traffic; the new version would be {}.", revision(ours));
+    }
+    format!("Production traffic is split: {}{source}.", shares.join(", "))
+}
+
+fn tasks(n: i32) -> String {
+    if n == 1 { "1 task".into() } else { format!("{n} tasks") }
+}
+
+pub fn succeeded(id: &str) -> String {
+    format!("Deployment {id} succeeded.")
+}
+
+pub fn shifted(id: &str) -> String {
+    format!("Deployment {id} has moved all production traffic to green.")
+}
+
+pub fn may_still_go_back(termination_wait: Duration) -> String {
+    format!(
+        "Blue stands by for another {}: until then an alarm or a stop may still take production back.",
+        duration(termination_wait)
+    )
+}
+
+pub fn succeeded_elsewhere(id: &str) -> String {
+    format!("CodeDeploy calls deployment {id} a success, but production doesn't read as being on it.")
+}
+
+pub fn rolled_back(id: &str, rollback: Option<&str>) -> String {
+    match rollback {
+        Some(rollback) => format!("Deployment {id} failed and was rolled back by {rollback}."),
+        None => format!("Deployment {id} failed before it had any production traffic."),
+    }
+}
+
+pub fn not_rolled_back(id: &str, rollback: Option<&str>) -> String {
+    match rollback {
+        Some(rollback) => {
+            format!("Deployment {id} failed, and its rollback {rollback} did not bring production back.")
+        }
+        None => format!("Deployment {id} failed, and nothing rolled it back."),
+    }
+}
+
+pub fn take_back_by_hand(application: &str, group: &str, live_arn: &str) -> String {
+    format!(
+        "Deploy {} again in application {application}, group {group}, and switch automatic rollback on in the group.",
+        revision(live_arn)
+    )
+}
+
+/// CodeDeploy's own words on the failure.
+pub fn cause(id: &str, failure: Option<&Failure>) -> Finding {
+    let Some(failure) = failure else {
+        return Finding::new(
+            format!("CodeDeploy gives no cause for the failure of {id}"),
+            look_at_console(id),
+        );
+    };
+    let what = match (failure.code.as_str(), failure.message.as_str()) {
+        (code, "") => code.to_owned(),
+        ("", message) => message.to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    };
+    let fix = match failure.code.as_str() {
+        "ALARM_ACTIVE" => {
+            "An alarm of the deployment group went into ALARM: see what it watches in the new version."
+        }
+        "HOOK_EXECUTION_FAILURE" => "A lifecycle hook said no: see its function's log.",
+        "MANUAL_STOP" => "Somebody stopped the deployment: CloudTrail knows who called StopDeployment.",
+        "TIMEOUT" => "Green didn't become healthy in time: see its stopped tasks and their log.",
+        _ => "See the deployment's events and green's tasks in the console.",
+    };
+    Finding::new(what, fix)
+}
+
+pub fn out_of_time(id: &str, status: &str, limit: Duration) -> String {
+    format!("The time limit of {} is up; deployment {id} goes on ({status}).", duration(limit))
+}
+
+pub fn cancelled(id: &str) -> String {
+    format!(
+        "Cancelled: CodeDeploy was asked to stop deployment {id} and to roll it back, and carries that on by itself."
+    )
+}
+
+pub fn cancel_failed(id: &str, trouble: &Trouble) -> String {
+    format!(
+        "Cancelled, but CodeDeploy could not be asked to stop deployment {id} ({}): it goes on.",
+        trouble.text()
+    )
+}
+
+pub fn lost_sight(id: &str) -> String {
+    format!("Deployment {id} was started, and can't be looked at any more.")
+}
+
+pub fn look_at_console(id: &str) -> String {
+    format!(
+        "Look at deployment {id} in the CodeDeploy console, or run `aws deploy get-deployment --deployment-id {id}`."
+    )
+}
+
+pub fn cannot_look(id: &str, trouble: &Trouble) -> Finding {
+    Finding::new(
+        format!("deployment {id} can't be read: {}", trouble.text()),
+        "Allow codedeploy:GetDeployment and codedeploy:BatchGetDeploymentTargets for the deploy role.",
+    )
+}
+
+pub fn production_denied(trouble: &Trouble) -> String {
+    format!("What production is on could not be read ({}).", trouble.text())
+}
+
+pub fn still_asking(operation: &str, trouble: &Trouble) -> String {
+    format!("{operation} got no answer ({}); asking again", trouble.text())
+}
+
+pub fn not_continued(id: &str, trouble: &Trouble) -> String {
+    format!("Deployment {id} waits at Ready and could not be continued: {}", trouble.text())
+}
+
+pub fn not_stopped(id: &str, trouble: &Trouble) -> String {
+    format!("Deployment {id} could not be stopped: {}", trouble.text())
+}
+
+pub fn waits_behind(id: &str) -> String {
+    format!("deployment {id} is active in this group; ours starts when it has ended")
+}
+
+pub fn slot_taken(group: &str, active: Option<&str>) -> Finding {
+    let active = active.map_or(String::new(), |id| format!(": {id}"));
+    Finding::new(
+        format!("deployment group {group} has an active deployment already{active}"),
+        "Wait until it has ended and run again, or let `concurrency: wait` wait for it.",
+    )
+}
+
+pub fn not_created(application: &str, group: &str, trouble: &Trouble) -> Finding {
+    let fix = match trouble.code() {
+        "AccessDeniedException" => {
+            "Allow codedeploy:CreateDeployment (with GetDeploymentConfig, GetApplicationRevision and \
+             RegisterApplicationRevision) on the application and the group for the deploy role."
+        }
+        "InvalidRevisionException" => "See the AppSpec: its container, its port, its task definition.",
+        _ => "Nothing was started; run again once that is mended.",
+    };
+    Finding::new(format!("CreateDeployment in {application}/{group}: {}", trouble.text()), fix)
+}
+
+pub fn no_test_url() -> Finding {
+    Finding::new(
+        "there is no URL under which green answers before it has production traffic",
+        "Give the group a test listener, or set `test-url` in the environment.",
+    )
+}
+
+pub fn http_limit(check: &HttpCheck) -> String {
+    match &check.contains {
+        Some(text) => format!("status {} and a body with `{text}`", check.status),
+        None => format!("status {}", check.status),
+    }
+}
+
+pub fn http_measured(status: u16, found: bool, check: &HttpCheck, took: Duration) -> String {
+    let body = match (&check.contains, found) {
+        (None, _) => String::new(),
+        (Some(_), true) => ", body as wanted".to_owned(),
+        (Some(_), false) => ", body without that text".to_owned(),
+    };
+    format!("status {status}{body}, in {} ms", took.as_millis())
+}
+
+pub fn no_http_answer(error: &reqwest::Error) -> String {
+    let mut last: &dyn std::error::Error = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    format!("no answer: {last}")
+}
+
+pub fn check_failed(name: &str, url: &str, measured: &str, check: &HttpCheck) -> Finding {
+    Finding::new(
+        format!("green failed {name} on the test listener: {measured}; wanted {}", http_limit(check)),
+        format!("See what green answers at {url}, and its log; production traffic never reached it."),
+    )
+}
