@@ -2,7 +2,7 @@
 //! feeds all that show them; no stage prints anything itself.
 
 use crate::outcome::Outcome;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::{sync::Arc, time::Duration};
 
 /// The stages of a run, in their order. A stage is a group in the job log.
@@ -98,6 +98,13 @@ pub enum Event {
     /// The run waits for something that has an end: `until` counts from now, in the world's time.
     Waiting {
         what: String,
+        #[serde(rename = "remaining-seconds", serialize_with = "seconds")]
+        remaining: Option<Duration>,
+    },
+    /// How long the deployment takes still, as far as can be known: counted from now, in the
+    /// world's time.
+    Eta {
+        #[serde(rename = "remaining-seconds", serialize_with = "seconds")]
         remaining: Option<Duration>,
     },
     RollbackStarted {
@@ -129,4 +136,8 @@ pub struct Run {
     pub url: Option<String>,
     /// The commit that is shipped, when there is one.
     pub commit: Option<String>,
+}
+
+fn seconds<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    span.map(|span| span.as_secs_f64()).serialize(serializer)
 }

@@ -1,11 +1,285 @@
 //! One stream of events to all that show it: job log, live view, JSON lines, job summary,
 //! outputs, GitHub. A report that fails is a warning, never the run's failure.
 
-use crate::event::Event;
+mod foreign;
+pub mod history;
+mod json;
+mod live;
+mod runner;
+#[cfg(test)]
+mod tests;
+mod text;
 
-pub struct Reporter {}
+use crate::{
+    event::Event,
+    outcome::Outcome,
+    surroundings::{Pace, Variables},
+};
+use history::History;
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How the job log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    /// One object a line, and nothing else.
+    Json,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub format: Format,
+    pub github: GitHub,
+}
+
+/// What GitHub is told, given a token and a job.
+#[derive(Clone)]
+pub struct GitHub {
+    pub token: Option<String>,
+    pub check: bool,
+    pub status: bool,
+    pub comment: bool,
+    pub deployment: bool,
+}
+
+/// Cheap to clone and to share.
+#[derive(Clone)]
+pub struct Reporter(Arc<Inner>);
+
+struct Inner {
+    pace: Pace,
+    history: Arc<Mutex<History>>,
+    /// Taken before the history, never the other way round.
+    out: Mutex<Out>,
+}
+
+struct Out {
+    log: Log,
+    sink: Sink,
+    /// Under GitHub Actions.
+    actions: bool,
+    secrets: Vec<String>,
+    files: runner::Files,
+}
+
+enum Log {
+    Text(text::Text),
+    Json,
+}
+
+enum Sink {
+    Plain(Box<dyn Write + Send>),
+    Live(live::View),
+}
+
+/// A shorter secret would take words out of the log that aren't one.
+const SHORTEST_SECRET: usize = 8;
 
 impl Reporter {
+    pub fn new(options: Options, variables: &Variables, pace: Pace) -> Reporter {
+        let terminal = io::stdout().is_terminal() && variables.get("TERM") != Some("dumb");
+        let live = terminal && options.format == Format::Text && variables.get("CI").is_none();
+        let colour = variables.get("NO_COLOR").is_none() && (terminal || actions(variables));
+        let history = Arc::new(Mutex::new(History::default()));
+        let sink = if live {
+            Sink::Live(live::View::new(history.clone(), pace, colour))
+        } else {
+            Sink::Plain(Box::new(io::stdout()))
+        };
+        Reporter::with(options, variables, pace, history, sink, colour)
+    }
+
+    /// The same, written elsewhere than to standard output, without colour.
+    pub fn to(
+        options: Options,
+        variables: &Variables,
+        pace: Pace,
+        out: impl Write + Send + 'static,
+    ) -> Reporter {
+        let history = Arc::default();
+        Reporter::with(options, variables, pace, history, Sink::Plain(Box::new(out)), false)
+    }
+
+    fn with(
+        options: Options,
+        variables: &Variables,
+        pace: Pace,
+        history: Arc<Mutex<History>>,
+        sink: Sink,
+        colour: bool,
+    ) -> Reporter {
+        let actions = actions(variables);
+        let log = match options.format {
+            Format::Text => Log::Text(text::Text::new(actions, colour, matches!(sink, Sink::Live(_)))),
+            Format::Json => Log::Json,
+        };
+        let files = runner::Files::of(variables);
+        let out = Out { log, sink, actions, secrets: Vec::new(), files };
+        Reporter(Arc::new(Inner { pace, history, out: Mutex::new(out) }))
+    }
+
     /// Tells an event to every report; never blocks and never fails.
-    pub fn tell(&self, _event: Event) {}
+    pub fn tell(&self, event: Event) {
+        let inner = &*self.0;
+        let elapsed = inner.pace.elapsed();
+        let now = inner.pace.now();
+        let mut out = lock(&inner.out);
+        let history = {
+            let mut history = lock(&inner.history);
+            if !history.take(&event, now) {
+                return;
+            }
+            history
+        };
+        let lines = match &mut out.log {
+            Log::Text(text) => text.lines(&event, &history, now),
+            Log::Json => json::line(&event, chrono::Utc::now(), elapsed).into_iter().collect(),
+        };
+        drop(history);
+        for line in lines {
+            out.print(&line);
+        }
+        out.keep(&event);
+        if let Sink::Live(view) = &mut out.sink {
+            view.refresh();
+        }
+    }
+
+    /// Keeps a secret out of all that is written from here on, and tells the runner to.
+    pub fn mask(&self, secret: &str) {
+        let mut out = lock(&self.0.out);
+        let parts = foreign::lines(secret).map(str::trim).filter(|part| part.len() >= SHORTEST_SECRET);
+        for part in parts.map(str::to_owned).collect::<Vec<_>>() {
+            if out.secrets.contains(&part) {
+                continue;
+            }
+            if out.actions {
+                for line in text::Text::mask(&part) {
+                    out.command(&line);
+                }
+            }
+            out.secrets.push(part);
+        }
+    }
+
+    /// Waits until GitHub has what it shall have, but not for ever, and writes what stands at
+    /// the end.
+    pub async fn finish(&self) {
+        self.finish_within(Duration::from_secs(20)).await;
+    }
+
+    pub async fn finish_within(&self, _limit: Duration) {}
+
+    /// What was told so far.
+    pub fn history(&self) -> History {
+        lock(&self.0.history).clone()
+    }
+}
+
+impl Out {
+    fn print(&mut self, line: &str) {
+        let mut line = std::borrow::Cow::Borrowed(line);
+        for secret in &self.secrets {
+            if line.contains(secret.as_str()) {
+                line = line.replace(secret.as_str(), "***").into();
+            }
+        }
+        match &mut self.sink {
+            Sink::Plain(out) => drop(writeln!(out, "{line}").and_then(|()| out.flush())),
+            Sink::Live(view) => view.print(&line),
+        }
+    }
+
+    /// A line for the runner alone. It reads both streams; in JSON the first is for objects.
+    fn command(&mut self, line: &str) {
+        match (&self.log, &mut self.sink) {
+            (Log::Text(_), Sink::Plain(out)) => drop(writeln!(out, "{line}").and_then(|()| out.flush())),
+            _ => drop(writeln!(io::stderr(), "{line}")),
+        }
+    }
+
+    /// Hands the runner what it keeps of an event: outputs, and ids for the post step.
+    fn keep(&mut self, event: &Event) {
+        let files = &mut self.files;
+        let kept = match event {
+            Event::Started(run) => run.url.as_deref().map_or(Ok(()), |url| files.output("url", url)),
+            Event::ImageReady { uri, digest, tags, built } => {
+                let (uri, digest, tags) = (uri.clone(), digest.clone(), tags.clone());
+                let image = history::Image { uri, digest, tags, built: *built };
+                files
+                    .output("image", &image.pinned())
+                    .and_then(|()| files.output("image-digest", &image.digest))
+                    .and_then(|()| files.output("image-tags", &image.tags.join("\n")))
+            }
+            Event::TaskDefinitionReady { arn, .. } => files
+                .output("task-definition-arn", arn)
+                .and_then(|()| files.state("task_definition_arn", arn)),
+            Event::DeploymentCreated { id, console_url, .. } => files
+                .state("deployment_id", id)
+                .and_then(|()| files.output("deployment-id", id))
+                .and_then(|()| files.output("console-url", console_url)),
+            Event::RollbackStarted { rollback, .. } => files
+                .state("rollback_deployment_id", rollback)
+                .and_then(|()| files.output("rollback-deployment-id", rollback)),
+            Event::Finished(outcome) => self.keep_outcome(outcome),
+            _ => Ok(()),
+        };
+        if let Err(error) = kept {
+            tracing::warn!("the runner's file can't be written: {error}");
+        }
+    }
+
+    fn keep_outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let files = &mut self.files;
+        files.output("outcome", outcome.word.name())?;
+        files.output("exit-code", &outcome.word.code().to_string())?;
+        files.state("outcome", outcome.word.name())?;
+        let known = [
+            ("image", &outcome.image),
+            ("image-digest", &outcome.digest),
+            ("task-definition-arn", &outcome.task_definition),
+            ("previous-task-definition-arn", &outcome.previous_task_definition),
+            ("deployment-id", &outcome.deployment),
+            ("rollback-deployment-id", &outcome.rollback_deployment),
+            ("console-url", &outcome.console_url),
+        ];
+        for (name, value) in known {
+            if let Some(value) = value {
+                files.output(name, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Default for GitHub {
+    fn default() -> GitHub {
+        GitHub { token: None, check: true, status: true, comment: true, deployment: true }
+    }
+}
+
+impl std::fmt::Debug for GitHub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GitHub")
+            .field("token", &self.token.as_ref().map(|_| "***"))
+            .field("check", &self.check)
+            .field("status", &self.status)
+            .field("comment", &self.comment)
+            .field("deployment", &self.deployment)
+            .finish()
+    }
+}
+
+fn actions(variables: &Variables) -> bool {
+    variables.get("GITHUB_ACTIONS") == Some("true")
+}
+
+/// A panic elsewhere must not keep the rest from being told.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,3 +2,8 @@
 //! what to do next.
 
 pub mod deployment;
+pub mod line;
+pub mod outcome;
+pub mod progress;
+
+pub use line::{Line, Tone};
