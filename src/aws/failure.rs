@@ -1,0 +1,152 @@
+//! What went wrong with a call, by meaning: a denial, a bad name, a session that can't be had,
+//! an address that doesn't answer.
+
+use super::roles::NoSession;
+use aws_smithy_runtime_api::{
+    client::{
+        interceptors::context::InterceptorContext,
+        orchestrator::HttpResponse,
+        result::{ConnectorError, SdkError},
+        retries::classifiers::{ClassifyRetry, RetryAction},
+    },
+};
+use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use std::error::Error;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The caller's role lacks a permission.
+    Denied,
+    /// The credentials are expired, unknown or wrong.
+    Credentials,
+    /// No session could be made to sign the call with.
+    NoSession(Box<NoSession>),
+    /// Still throttled after all tries.
+    Throttled,
+    /// AWS's own trouble, after all tries.
+    Server,
+    /// Nothing answered at the address.
+    Unreachable,
+    /// The service's own no: see `code`.
+    Answer,
+    /// What came back could not be read.
+    Unreadable,
+}
+
+/// A call that failed for good.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{action} failed in {region}: {}{message}", code.as_deref().map(|c| format!("{c}: ")).unwrap_or_default())]
+pub struct Failure {
+    /// By the name that permissions have: `ecs:DescribeServices`.
+    pub action: &'static str,
+    pub kind: Kind,
+    pub code: Option<String>,
+    pub message: String,
+    /// The ARN of who asked, when it is known.
+    pub caller: Option<String>,
+    pub region: String,
+}
+
+impl Failure {
+    pub fn of<E>(action: &'static str, region: &str, error: SdkError<E, HttpResponse>) -> Failure
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        let (kind, message) = match &error {
+            SdkError::ServiceError(answer) => {
+                let status = answer.raw().status().as_u16();
+                let message = answer.err().message().map_or_else(|| format!("status {status}"), str::to_owned);
+                (kind_of(code.as_deref().unwrap_or_default(), status), message)
+            }
+            SdkError::ResponseError(answer) if answer.raw().status().is_server_error() => {
+                (Kind::Server, format!("status {}", answer.raw().status()))
+            }
+            SdkError::ResponseError(_) => (Kind::Unreadable, DisplayErrorContext(&error).to_string()),
+            other => match no_session(other) {
+                Some(found) => (Kind::NoSession(Box::new(found.clone())), found.to_string()),
+                None => (Kind::Unreachable, DisplayErrorContext(&error).to_string()),
+            },
+        };
+        Failure { action, kind, code, message, caller: None, region: region.to_owned() }
+    }
+
+    pub fn is_denied(&self) -> bool {
+        self.kind == Kind::Denied
+    }
+
+    /// Whether the service answered with this code (`FooException`, or `Foo` as query APIs say).
+    pub fn is(&self, code: &str) -> bool {
+        self.code.as_deref().is_some_and(|c| c == code || c.strip_suffix("Exception") == Some(code))
+    }
+}
+
+fn kind_of(code: &str, status: u16) -> Kind {
+    match code.strip_suffix("Exception").unwrap_or(code) {
+        "AccessDenied" | "UnauthorizedOperation" | "AuthorizationError" | "NotAuthorized" => Kind::Denied,
+        "ExpiredToken" | "UnrecognizedClient" | "InvalidClientTokenId" | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "MissingAuthenticationToken"
+        | "RequestExpired" => Kind::Credentials,
+        "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => Kind::Throttled,
+        _ if status >= 500 => Kind::Server,
+        _ => Kind::Answer,
+    }
+}
+
+fn no_session<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a NoSession> {
+    chain(error).find_map(|e| e.downcast_ref())
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |e| e.source())
+}
+
+/// Gives up at once on a host name that doesn't exist: no wait makes it exist.
+#[derive(Debug)]
+pub struct NameMustExist;
+
+impl ClassifyRetry for NameMustExist {
+    fn classify_retry(&self, ctx: &InterceptorContext) -> RetryAction {
+        let failed = ctx.output_or_error().and_then(|answer| answer.err()).and_then(|e| e.as_connector_error());
+        match failed {
+            Some(error) if is_unknown_host(error) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "name must exist"
+    }
+}
+
+fn is_unknown_host(error: &ConnectorError) -> bool {
+    const FINAL: [&str; 4] =
+        ["Name or service not known", "Name does not resolve", "No address associated", "nodename nor servname"];
+    chain(error).any(|e| {
+        let text = e.to_string();
+        FINAL.iter().any(|said| text.contains(said))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_a_denial_from_a_bad_name() {
+        assert_eq!(kind_of("AccessDeniedException", 400), Kind::Denied);
+        assert_eq!(kind_of("AccessDenied", 403), Kind::Denied);
+        assert_eq!(kind_of("ExpiredToken", 403), Kind::Credentials);
+        assert_eq!(kind_of("ThrottlingException", 400), Kind::Throttled);
+        assert_eq!(kind_of("Throttling", 400), Kind::Throttled);
+        assert_eq!(kind_of("ClusterNotFoundException", 400), Kind::Answer);
+        assert_eq!(kind_of("InternalFailure", 500), Kind::Server);
+    }
+
+    #[test]
+    fn an_unknown_host_is_final_and_a_busy_resolver_is_not() {
+        let error = |said: &str| ConnectorError::io(std::io::Error::other(said.to_owned()).into());
+        assert!(is_unknown_host(&error("failed to lookup address information: Name or service not known")));
+        assert!(!is_unknown_host(&error("failed to lookup address information: Temporary failure in name resolution")));
+    }
+}
