@@ -2,7 +2,7 @@
 //! one HTTP client and one session.
 
 use super::{
-    Limits,
+    Limits, Session,
     failure::{Failure, NameMustExist},
     http::Http,
     renewing::{RenewWhenExpired, Renewing},
@@ -111,8 +111,8 @@ pub struct Clients {
     pub caller: String,
     /// The role that was assumed for it, if any.
     pub role: Option<String>,
-    pub(super) config: SdkConfig,
-    pub(super) renewing: Option<Renewing>,
+    config: SdkConfig,
+    renewing: Option<Renewing>,
     http: Http,
     applicationautoscaling: OnceLock<aws_sdk_applicationautoscaling::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
@@ -139,19 +139,14 @@ macro_rules! client {
 }
 
 impl Clients {
-    pub(super) fn new(
-        settings: &Settings,
-        region: &str,
-        provider: SharedCredentialsProvider,
-        renewing: Option<Renewing>,
-    ) -> Clients {
+    pub(super) fn new(settings: &Settings, region: &str, session: Session) -> Clients {
         Clients {
             region: region.to_owned(),
             account: String::new(),
             caller: String::new(),
-            role: None,
-            config: settings.sdk(region, Some(provider)),
-            renewing,
+            role: session.role,
+            config: settings.sdk(region, Some(session.provider)),
+            renewing: session.renewing,
             http: settings.http.clone(),
             applicationautoscaling: OnceLock::new(),
             cloudwatch: OnceLock::new(),

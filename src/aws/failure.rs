@@ -98,7 +98,7 @@ fn no_session<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a NoSession> {
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |e| e.source())
+    std::iter::successors(Some(error), |&e| e.source())
 }
 
 /// Gives up at once on a host name that doesn't exist: no wait makes it exist.

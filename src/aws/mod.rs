@@ -173,8 +173,7 @@ impl Session {
     }
 
     fn clients(&self, settings: &Settings, region: &str) -> Clients {
-        let clients = Clients::new(settings, region, self.provider.clone(), self.renewing.clone());
-        Clients { role: self.role.clone(), ..clients }
+        Clients::new(settings, region, self.clone())
     }
 }
 

@@ -3,7 +3,9 @@
 
 pub mod deployment;
 pub mod line;
+pub mod near;
 pub mod outcome;
 pub mod progress;
+pub mod refusals;
 
 pub use line::{Line, Tone};
