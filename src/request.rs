@@ -2,6 +2,8 @@
 //! that can be checked without asking anyone was checked. Paths are absolute or start at the
 //! file's folder already.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 #[derive(Clone, Debug)]
@@ -20,11 +22,15 @@ pub struct Request {
     pub file: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Auth {
+    /// GitHub's token where the job may have one and a role is named, else what the surroundings hold.
     #[default]
     Auto,
+    /// GitHub's token.
     Oidc,
+    /// What the surroundings hold: variables, profiles, the machine's role.
     Ambient,
 }
 
@@ -109,18 +115,24 @@ pub enum TaskDefinitionSource {
 }
 
 /// The success point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Until {
+    /// Blue is gone: until then an alarm may take the release back.
     #[default]
     Terminated,
+    /// All production traffic is on green.
     TrafficShifted,
 }
 
 /// What to do behind a deployment that is active already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Concurrency {
+    /// Wait for its end.
     #[default]
     Wait,
+    /// End at once, untouched.
     Fail,
 }
 

@@ -2,6 +2,7 @@
 //! what to do next.
 
 pub mod deployment;
+pub mod inputs;
 pub mod line;
 pub mod near;
 pub mod outcome;
@@ -9,3 +10,26 @@ pub mod progress;
 pub mod refusals;
 
 pub use line::{Line, Tone};
+
+/// `a`, `b` and `c`.
+pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    and(&names)
+}
+
+/// Parts of a sentence, with `and` before the last.
+pub fn and(parts: &[String]) -> String {
+    match parts.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// What to do about a name that nobody knows.
+pub fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match crate::config::facts::nearest(given, known.clone()) {
+        Some(name) => format!("Did you mean `{name}`?"),
+        None => format!("Known here: {}.", list(known)),
+    }
+}

@@ -1,0 +1,265 @@
+//! The command line: the commands and their options. An action input of an option's name counts
+//! as that option, unless it is given as a flag.
+
+use crate::{inputs::field::Overrides, report, surroundings::Variables};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf};
+
+/// Ship a container to production on AWS, blue/green, in one step.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "greenlight", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    deploy: Options,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Build, push, register, deploy blue/green, and follow it to its end (the default).
+    Deploy(Options),
+    /// Say what `deploy` would do; reads only.
+    Plan(Options),
+    /// Run the whole deployment in a local world, with real traffic, and tell what its users saw.
+    Rehearse(Rehearse),
+    /// Serve that local world until stopped.
+    Simulator(Simulator),
+    /// Print the JSON Schema of greenlight.yml.
+    #[command(hide = true)]
+    Schema,
+}
+
+/// What `deploy` and `plan` take.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The configuration [default: greenlight.yml, else .github/greenlight.yml].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The environment to deploy to; the only one when there is one.
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Ship this image as it is and build nothing.
+    #[arg(long, value_name = "URI")]
+    pub image: Option<String>,
+    /// Register and deploy even when nothing changed.
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", value_parser = boolean, action = ArgAction::Set)]
+    pub force: bool,
+    /// How the log is written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: report::Format,
+    /// Whether the commit gets a check run.
+    #[arg(long, value_name = "BOOLEAN", default_value = "true", value_parser = boolean, action = ArgAction::Set,
+          help_heading = "GitHub")]
+    pub check_run: bool,
+    /// Whether the commit gets a status.
+    #[arg(long, value_name = "BOOLEAN", default_value = "true", value_parser = boolean, action = ArgAction::Set,
+          help_heading = "GitHub")]
+    pub commit_status: bool,
+    /// Whether the pull request gets a comment.
+    #[arg(long, value_name = "BOOLEAN", default_value = "true", value_parser = boolean, action = ArgAction::Set,
+          help_heading = "GitHub")]
+    pub comment: bool,
+    /// Whether GitHub gets a deployment.
+    #[arg(long, value_name = "BOOLEAN", default_value = "true", value_parser = boolean, action = ArgAction::Set,
+          help_heading = "GitHub")]
+    pub github_deployment: bool,
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Rehearse {
+    #[command(flatten)]
+    pub options: Options,
+    #[command(flatten)]
+    pub pace: Pace,
+    /// Where the report is written, as JSON.
+    #[arg(long, value_name = "FILE", default_value = "rehearsal.json")]
+    pub report: PathBuf,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Simulator {
+    /// The configuration whose world is served [default: greenlight.yml, else .github/greenlight.yml].
+    #[arg(long, value_name = "FILE", conflicts_with = "world")]
+    pub config: Option<PathBuf>,
+    /// The environment whose world is served; the only one when there is one.
+    #[arg(long, value_name = "NAME", conflicts_with = "world")]
+    pub environment: Option<String>,
+    /// A world of its own, as a document.
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// Where the world's API is served.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub pace: Pace,
+}
+
+/// How a local world runs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Pace {
+    /// How much faster than AWS the world's waits run.
+    #[arg(long, value_name = "N", default_value = "60", value_parser = speed)]
+    pub speed: f64,
+    /// Something that goes wrong in the world, by name; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub fault: Vec<String>,
+    /// Use stand-ins in the process instead of containers.
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", value_parser = boolean, action = ArgAction::Set)]
+    pub no_docker: bool,
+}
+
+impl Cli {
+    /// Parses the arguments, the program's name first, and fills in the action's inputs.
+    pub fn read(mut args: Vec<OsString>, variables: &Variables) -> Result<Command, clap::Error> {
+        if args.len() <= 1
+            && let Some(command) = input(variables, "command")
+        {
+            args.push(command.into());
+        }
+        let given = Cli::command().try_get_matches_from(&args)?;
+        let from_inputs = inputs_not_given(&given, variables);
+        for (name, value) in &from_inputs {
+            args.push(format!("--{name}={value}").into());
+        }
+        let cli = Cli::from_arg_matches(&Cli::command().try_get_matches_from(&args)?)?;
+        let mut command = cli.command.unwrap_or(Command::Deploy(cli.deploy));
+        if let Some(options) = command.options_mut() {
+            options.overrides.inputs = from_inputs.into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
+        }
+        Ok(command)
+    }
+}
+
+impl Options {
+    /// The token is no option: a command line can be seen by others.
+    pub fn report(&self, variables: &Variables) -> report::Options {
+        let token = input(variables, "github-token").or_else(|| variables.get("GITHUB_TOKEN"));
+        report::Options {
+            format: self.log_format,
+            github: report::GitHub {
+                token: token.map(str::to_owned),
+                check: self.check_run,
+                status: self.commit_status,
+                comment: self.comment,
+                deployment: self.github_deployment,
+            },
+        }
+    }
+}
+
+impl Command {
+    fn options_mut(&mut self) -> Option<&mut Options> {
+        match self {
+            Command::Deploy(options) | Command::Plan(options) => Some(options),
+            Command::Rehearse(rehearse) => Some(&mut rehearse.options),
+            Command::Simulator(_) | Command::Schema => None,
+        }
+    }
+}
+
+/// The action's inputs that stand for options of the chosen command and aren't given as flags.
+fn inputs_not_given(given: &clap::ArgMatches, variables: &Variables) -> Vec<(String, String)> {
+    let command = Cli::command();
+    let (command, given) = match given.subcommand() {
+        Some((name, given)) => (command.find_subcommand(name).cloned().unwrap_or(command), given),
+        None => (command, given),
+    };
+    let flag = |arg: &Arg| given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+    let options = command
+        .get_arguments()
+        .filter(|arg| !matches!(arg.get_action(), ArgAction::Help | ArgAction::Version));
+    options
+        .filter(|arg| !flag(arg))
+        .filter_map(|arg| Some((arg.get_long()?, input(variables, arg.get_long()?)?)))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// An action's input: its name upper-cased, dashes kept; an empty one isn't given.
+fn input<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
+    variables.get(&format!("INPUT_{}", name.to_uppercase())).map(str::trim)
+}
+
+/// The words that the Actions toolkit takes, and no others.
+pub fn boolean(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "true" | "True" | "TRUE" => Ok(true),
+        "false" | "False" | "FALSE" => Ok(false),
+        _ => Err(crate::say::inputs::NOT_A_BOOLEAN),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, &'static str> {
+    let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
+    speed.ok_or(crate::say::inputs::NOT_A_SPEED)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(args: &[&str], inputs: &[(&str, &str)]) -> Result<Command, String> {
+        let args = ["greenlight"].iter().chain(args).map(OsString::from).collect();
+        let variables = inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), (*value).to_owned()));
+        Cli::read(args, &Variables::of(variables)).map_err(|error| error.to_string())
+    }
+
+    fn deploy(args: &[&str], inputs: &[(&str, &str)]) -> Options {
+        match read(args, inputs).unwrap() {
+            Command::Deploy(options) => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn deploy_is_the_default() {
+        assert_eq!(deploy(&["--image", "x"], &[]).image.as_deref(), Some("x"));
+        assert_eq!(deploy(&["deploy", "--image", "x"], &[]).image.as_deref(), Some("x"));
+        assert!(matches!(read(&[], &[("COMMAND", "plan")]), Ok(Command::Plan(_))));
+        assert!(matches!(read(&["plan"], &[("COMMAND", "deploy")]), Ok(Command::Plan(_))));
+    }
+
+    #[test]
+    fn a_flag_wins_over_an_input_and_an_empty_input_is_none() {
+        let inputs = [
+            ("IMAGE", " from-input "),
+            ("ENVIRONMENT", ""),
+            ("FORCE", "True"),
+            ("TASK-DEFINITION", "td.json"),
+        ];
+        let options = deploy(&[], &inputs);
+        assert_eq!(options.image.as_deref(), Some("from-input"));
+        assert_eq!(options.environment, None);
+        assert!(options.force);
+        assert_eq!(options.overrides.given["task-definition"], ["td.json"]);
+        assert!(options.overrides.inputs.contains("task-definition"));
+        let options = deploy(&["--image=from-flag", "--force=false", "--task-definition", "x"], &inputs);
+        assert_eq!(options.image.as_deref(), Some("from-flag"));
+        assert!(!options.force);
+        assert_eq!(options.overrides.given["task-definition"], ["x"]);
+        assert!(!options.overrides.inputs.contains("task-definition"));
+    }
+
+    #[test]
+    fn only_the_toolkits_booleans_are_booleans() {
+        assert!(deploy(&["--force"], &[]).force);
+        let error = read(&[], &[("FORCE", "yes")]).unwrap_err();
+        assert!(error.contains("'yes'") && error.contains("--force"), "{error}");
+    }
+
+    #[test]
+    fn a_dash_at_the_start_of_an_input_is_its_value() {
+        assert_eq!(deploy(&[], &[("IMAGE", "--force")]).image.as_deref(), Some("--force"));
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

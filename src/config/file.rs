@@ -1,0 +1,243 @@
+//! `greenlight.yml` as types. The JSON Schema, the flags and the action's inputs are made from
+//! them, so what stands in a doc comment here is what people read.
+
+use crate::request::{Auth, Concurrency, Until};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+
+/// What Greenlight ships, and where to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(title = "greenlight.yml")]
+pub struct File {
+    /// The service's name, for people; an environment's `service` when that gives none.
+    pub service: Option<String>,
+    /// How the image is built and where it is pushed to.
+    pub image: Option<Image>,
+    /// The account whose registry holds the image; the environment's own when not given.
+    pub build_account: Option<BuildAccount>,
+    /// Where the service runs, by name.
+    #[serde(default)]
+    pub environments: BTreeMap<String, Environment>,
+    /// Where the first credentials come from.
+    pub auth: Option<Auth>,
+    /// What a rehearsal's world is like where it differs from what is usual.
+    #[serde(default)]
+    pub rehearse: Rehearse,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Image {
+    /// The repository's name in the build account's registry, without a host.
+    pub repository: Option<String>,
+    /// The folder that is the build's context; the file's own folder when not given.
+    #[schemars(extend("format" = "path"))]
+    pub context: Option<String>,
+    /// The Dockerfile; `Dockerfile` in the context when not given.
+    #[schemars(extend("format" = "path"))]
+    pub dockerfile: Option<String>,
+    /// Build arguments. Values may name `{commit}`, `{short-commit}`, `{branch}`, `{run-number}` and `{environment}`.
+    #[serde(default)]
+    pub build_args: BTreeMap<String, String>,
+    /// The stage of the Dockerfile to build; the last one when not given.
+    pub target: Option<String>,
+    /// Platforms to build for, as `linux/amd64`.
+    #[serde(default)]
+    pub platforms: Vec<String>,
+    /// Tags beside the commit's, with the same words in braces as build arguments.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BuildAccount {
+    /// The ARN of the role that pushes the image.
+    #[schemars(extend("format" = "role-arn"))]
+    pub role: Option<String>,
+    /// The external id that the build role's trust policy asks for.
+    #[schemars(extend("format" = "external-id"))]
+    pub external_id: Option<String>,
+    /// Session tags for the build role, beside repository, run and commit.
+    #[serde(default)]
+    pub session_tags: BTreeMap<String, String>,
+    /// Whether the build role's session is tagged at all (default: true).
+    pub tag_session: Option<bool>,
+    /// The build account's id; the role's own when not given.
+    #[schemars(extend("format" = "account-id"))]
+    pub account: Option<String>,
+    /// The registry's region; the environment's when not given.
+    pub region: Option<String>,
+    /// Take a build region that this version doesn't know.
+    pub allow_unknown_region: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Environment {
+    /// The ARN of the role that deploys.
+    #[schemars(extend("format" = "role-arn"))]
+    pub role: Option<String>,
+    /// The external id that the role's trust policy asks for.
+    #[schemars(extend("format" = "external-id"))]
+    pub external_id: Option<String>,
+    /// Session tags for the role, beside repository, run and commit.
+    #[serde(default)]
+    pub session_tags: BTreeMap<String, String>,
+    /// Whether the role's session is tagged at all (default: true); tags need `sts:TagSession` in its trust policy.
+    pub tag_session: Option<bool>,
+    /// The account that is deployed to; the role's own when not given.
+    #[schemars(extend("format" = "account-id"))]
+    pub account: Option<String>,
+    /// The region that is deployed to.
+    pub region: Option<String>,
+    /// Take a region that this version doesn't know.
+    pub allow_unknown_region: Option<bool>,
+    /// The ECS cluster.
+    pub cluster: Option<String>,
+    /// The ECS service; the file's `service` when not given.
+    pub service: Option<String>,
+    /// The container that gets the image; the only one when not given.
+    pub container: Option<String>,
+    /// The container's port behind the load balancer; the service's own when not given.
+    #[schemars(range(min = 1))]
+    pub container_port: Option<u16>,
+    /// Images for further containers, by the container's name.
+    #[serde(default)]
+    pub images: BTreeMap<String, String>,
+    /// The task definition, a JSON or YAML file; `live` (the default) takes the revision that runs now.
+    #[schemars(extend("format" = "path"))]
+    pub task_definition: Option<String>,
+    /// Keys of the task definition that AWS added after this version and that are let through.
+    #[serde(default)]
+    pub allow_unknown_keys: Vec<String>,
+    /// The CodeDeploy application; found from the service when not given.
+    pub application: Option<String>,
+    /// The CodeDeploy deployment group; found from the service when not given.
+    pub deployment_group: Option<String>,
+    /// The CodeDeploy deployment config; the group's own when not given.
+    pub deployment_config: Option<String>,
+    /// An AppSpec file; generated from the service when not given.
+    #[schemars(extend("format" = "path"))]
+    pub appspec: Option<String>,
+    /// Where users reach the service.
+    #[schemars(extend("format" = "url"))]
+    pub url: Option<String>,
+    /// Where green answers under the test listener; found from the listener when not given.
+    #[schemars(extend("format" = "url"))]
+    pub test_url: Option<String>,
+    /// How long the run may take, as `45m`; computed from the deployment's own waits when not given.
+    pub time_limit: Option<Span>,
+    /// When the run has succeeded.
+    pub until: Option<Until>,
+    /// What to do behind a deployment that is active already.
+    pub concurrency: Option<Concurrency>,
+    /// CloudWatch alarms to watch beside the deployment group's own.
+    #[serde(default)]
+    pub alarms: Vec<String>,
+    /// Checks on green before it gets production traffic.
+    #[serde(default)]
+    pub validate: Vec<Check>,
+}
+
+/// One check; the key says of which kind.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// A request to green through the test listener.
+    Http(HttpCheck),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HttpCheck {
+    /// The path to ask for, with its query.
+    #[schemars(extend("format" = "url-path"))]
+    pub path: String,
+    /// The status that is expected (default: 200).
+    #[schemars(range(min = 100, max = 599))]
+    pub status: Option<u16>,
+    /// A text that the body has to contain.
+    pub contains: Option<String>,
+    /// How long one answer may take (default: 5s).
+    pub timeout: Option<Span>,
+    /// How long to try until it passes (default: 1m).
+    pub within: Option<Span>,
+}
+
+/// A rehearsal's world, where it can't be told from the rest of the file.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rehearse {
+    /// A command that is run in the file's folder before anything else, to build what the image needs.
+    pub prepare: Option<String>,
+    /// How the image that production runs before the rehearsal differs.
+    #[serde(default)]
+    pub before: Before,
+    /// The response header in which the service tells its version.
+    pub version_header: Option<String>,
+    /// The path that the users of the rehearsal ask for (default: /).
+    #[schemars(extend("format" = "url-path"))]
+    pub path: Option<String>,
+    /// Requests a second on production.
+    #[schemars(range(min = 1))]
+    pub rate: Option<u32>,
+    /// Tasks that the service runs.
+    #[schemars(range(min = 1))]
+    pub desired_count: Option<u32>,
+    /// The port that the container listens on.
+    #[schemars(range(min = 1))]
+    pub container_port: Option<u16>,
+    /// The path of the load balancer's health check.
+    #[schemars(extend("format" = "url-path"))]
+    pub health_path: Option<String>,
+    /// How long the deployment group waits for the word to shift traffic; it doesn't wait when not given.
+    pub ready_wait: Option<Span>,
+    /// How long blue stands by after the shift.
+    pub termination_wait: Option<Span>,
+    /// The deployment group's deployment config.
+    pub deployment_config: Option<String>,
+    /// Answers of 5xx in a minute above which the alarm goes off.
+    pub alarm_threshold: Option<f64>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Before {
+    /// Build arguments, on top of the image's own.
+    #[serde(default)]
+    pub build_args: BTreeMap<String, String>,
+}
+
+/// A span of time as people write it: `90s`, `30m`, `1h 30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map(Span).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "format": "time-span",
+            "description": "A span of time: `90s`, `30m`, `1h 30m`.",
+        })
+    }
+}

@@ -1,0 +1,266 @@
+//! The whole way from texts to the request, on files of their own.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::{
+    cli::{Cli, Command},
+    outcome::Word,
+    request::{Check, ImageRequest, TaskDefinitionSource},
+    surroundings::Variables,
+};
+use std::fs;
+use tempfile::TempDir;
+
+const HELLO: &str = "\
+service: hello
+image:
+  repository: hello
+  build-args: {VERSION: '{short-commit}', RELEASE: 1.10}
+build-account:
+  role: arn:aws:iam::111111111111:role/greenlight-build
+environments:
+  production:
+    role: arn:aws:iam::222222222222:role/greenlight-deploy
+    region: eu-central-1
+    cluster: prod
+    validate:
+      - http: {path: /, contains: hello, within: 2m}
+rehearse:
+  rate: 200
+  ready-wait: 5m
+";
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn read_in(folder: &TempDir, args: &[&str], inputs: &[(&str, &str)]) -> anyhow::Result<Inputs> {
+    let args = ["greenlight", "deploy"].iter().chain(args).map(Into::into).collect();
+    let inputs = inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), (*value).to_owned()));
+    let Command::Deploy(options) = Cli::read(args, &Variables::of(inputs)).unwrap() else { unreachable!() };
+    read(&options, folder.path())
+}
+
+/// What is found, a line each; the folder's name taken out.
+fn findings(files: &[(&str, &str)], args: &[&str], inputs: &[(&str, &str)]) -> String {
+    let folder = folder(files);
+    let stop: Stop = read_in(&folder, args, inputs).unwrap_err().downcast().unwrap();
+    assert_eq!(stop.word, Word::Invalid);
+    let line = |finding: &Finding| {
+        let place = finding.place.as_ref().map_or(String::new(), |place| {
+            format!("{}{}: ", place.file, place.line.map_or(String::new(), |line| format!(":{line}")))
+        });
+        format!("{place}{} {}\n", finding.what, finding.fix)
+    };
+    let text: String = stop.findings.iter().map(line).collect();
+    text.replace(&folder.path().display().to_string(), "FOLDER")
+}
+
+#[test]
+fn a_file_becomes_a_request() {
+    let folder = folder(&[("greenlight.yml", HELLO), ("Dockerfile", "FROM scratch\n")]);
+    let Inputs { request, rehearse, .. } = read_in(&folder, &[], &[]).unwrap();
+    assert_eq!(request.service, "hello");
+    let environment = &request.environment;
+    assert_eq!((environment.name.as_str(), environment.service.as_str()), ("production", "hello"));
+    assert_eq!(environment.account.as_deref(), Some("222222222222"));
+    assert_eq!(environment.task_definition, TaskDefinitionSource::Live);
+    assert!(environment.role.as_ref().unwrap().tag_session);
+    let build_account = request.build_account.unwrap();
+    assert_eq!(
+        (build_account.region.as_str(), build_account.account.as_deref()),
+        ("eu-central-1", Some("111111111111"))
+    );
+    let ImageRequest::Build(build) = request.image else { unreachable!() };
+    assert_eq!(build.build_args["RELEASE"], "1.10");
+    assert_eq!(build.dockerfile, folder.path().join("Dockerfile"));
+    let [Check::Http(http)] = environment.validate.as_slice() else { unreachable!() };
+    assert_eq!((http.status, http.within.as_secs(), http.timeout.as_secs()), (200, 120, 5));
+    assert_eq!(rehearse.ready_wait.unwrap().0.as_secs(), 300);
+}
+
+#[test]
+fn flags_and_inputs_go_over_the_file() {
+    let files = [("greenlight.yml", HELLO), ("Dockerfile", "FROM scratch\n"), ("ci/td.json", "{}")];
+    let folder = folder(&files);
+    let inputs = [
+        ("CLUSTER", "from-input"),
+        ("REGION", "eu-west-1"),
+        ("BUILD-ARGS", "A=1\nB=2"),
+        ("TASK-DEFINITION", "ci/td.json"),
+    ];
+    let request =
+        read_in(&folder, &["--region", "us-east-1", "--tags", "a", "--tags", "b"], &inputs).unwrap().request;
+    assert_eq!(
+        (request.environment.region.as_str(), request.environment.cluster.as_str()),
+        ("us-east-1", "from-input")
+    );
+    assert_eq!(
+        request.environment.task_definition,
+        TaskDefinitionSource::File(folder.path().join("ci/td.json"))
+    );
+    let ImageRequest::Build(build) = request.image else { unreachable!() };
+    assert_eq!(build.tags, ["a", "b"]);
+    assert_eq!(
+        build.build_args.into_iter().collect::<Vec<_>>(),
+        [("A".into(), "1".into()), ("B".into(), "2".into())]
+    );
+}
+
+#[test]
+fn without_a_file_flags_are_enough() {
+    let folder = folder(&[]);
+    let args = ["--image", "x@sha256:0", "--region", "eu-central-1", "--cluster", "c", "--service", "s"];
+    let request = read_in(&folder, &args, &[]).unwrap().request;
+    assert_eq!((request.service.as_str(), request.environment.name.as_str()), ("s", "production"));
+    assert!(request.build_account.is_none() && request.file.is_none());
+}
+
+#[test]
+fn a_file_in_the_github_folder_starts_its_paths_there() {
+    let folder = folder(&[(".github/greenlight.yml", HELLO), (".github/Dockerfile", "FROM scratch\n")]);
+    let inputs = read_in(&folder, &[], &[]).unwrap();
+    assert_eq!(inputs.folder, folder.path().join(".github"));
+}
+
+#[test]
+fn the_hash_tells_what_is_shipped_and_where_to() {
+    let hash_of = |text: &str, args: &[&str]| {
+        let folder = folder(&[("greenlight.yml", text), ("Dockerfile", "FROM scratch\n"), ("td.json", "{}")]);
+        read_in(&folder, args, &[]).unwrap().request.configuration_hash
+    };
+    let plain = hash_of(HELLO, &[]);
+    assert_eq!(plain.len(), 64);
+    // Another folder, other comments, another rehearsal, how long we watch: the same release.
+    assert_eq!(
+        plain,
+        hash_of(
+            &format!("# hello\n{HELLO}  path: /x\n"),
+            &["--time-limit", "9m", "--until", "traffic-shifted"]
+        )
+    );
+    assert_ne!(plain, hash_of(HELLO, &["--cluster", "other"]));
+    assert_ne!(plain, hash_of(HELLO, &["--build-args", "VERSION=2"]));
+    assert_ne!(plain, hash_of(HELLO, &["--task-definition", "td.json"]));
+}
+
+#[test]
+fn all_that_is_wrong_is_told_in_one_go() {
+    let text = "\
+service: hello
+imagee: {}
+image:
+  repository: 111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello:v1
+  context: app
+  platforms: [linux, linux/amd64]
+  tags: ['{comit}', a/b]
+  build-args:
+    - VERSION=1
+environments:
+  production:
+    role: greenlight-deploy
+    account: 22222
+    regoin: eu-central-1
+    cluster:
+    container: app
+    container-port: http
+    images: {app: x}
+    task-definition: td.json
+    time-limit: soon
+    until: shifted
+    validate:
+      - http: {path: health, status: 700, timout: 3s}
+      - htp: {path: /}
+      - path: /
+        status: 200
+  staging:
+    tag-session: 'yes'
+    region: eu-central-9
+auth: oidcc
+";
+    insta::assert_snapshot!(findings(&[("greenlight.yml", text)], &["--environment", "production"], &[]), @"
+    greenlight.yml:2: `imagee` is a key that Greenlight doesn't know. Did you mean `image`?
+    greenlight.yml:4: `image.repository` is `111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello:v1`, which ECR doesn't take as a name. Give the repository's name alone, without host, tag or digest: the registry is the build account's.
+    greenlight.yml:5: The build's context app isn't a folder. Let `context` name the folder that the image is built from.
+    greenlight.yml:6: `linux` is no platform. Write `linux/amd64` or `linux/arm64`.
+    greenlight.yml:7: `image.tags[0]` names `{comit}`, which stands for nothing. Did you mean `commit`?
+    greenlight.yml:7: `a/b` is no tag that a registry takes. A tag has up to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two.
+    greenlight.yml:8: `image.build-args` is a list, where a mapping is expected. Write `build-args:` and under it a line for each, as `name: value`.
+    greenlight.yml:11: Environment `production` has no `cluster`. Add `cluster:` to it, or give `--cluster` (as an action: the input `cluster`).
+    greenlight.yml:12: `environments.production.role` is `greenlight-deploy`, which is no role's ARN. Write it as `arn:aws:iam::123456789012:role/NAME`.
+    greenlight.yml:13: `environments.production.account` is `22222`, which is no account id. An account id has twelve digits; a leading 0 belongs to it.
+    greenlight.yml:14: `environments.production.regoin` is a key that Greenlight doesn't know. Did you mean `region`?
+    greenlight.yml:17: `environments.production.container-port` is the text `http`, where a whole number from 1 to 65535 is expected. Write the number, without quotes.
+    greenlight.yml:18: The container `app` gets the image of this run and is given another one in `images`. Take it out of `images`, or let `container` name another one.
+    greenlight.yml:19: There is no file td.json, which `task-definition` names. Let `task-definition` name an existing file; its path starts at the folder of greenlight.yml.
+    greenlight.yml:20: `environments.production.time-limit` is `soon`, which is no span of time. Write it as `90s`, `30m` or `1h 30m`.
+    greenlight.yml:21: `environments.production.until` can't be `shifted`. Take one of `terminated` and `traffic-shifted`.
+    greenlight.yml:23: `environments.production.validate[0].http.path` is `health`, which is no path. A path starts with `/` and has no spaces.
+    greenlight.yml:23: `environments.production.validate[0].http.status` is the number 700, where a whole number from 100 to 599 is expected. Write the number, without quotes.
+    greenlight.yml:23: `environments.production.validate[0].http.timout` is a key that Greenlight doesn't know. Did you mean `timeout`?
+    greenlight.yml:24: `environments.production.validate[1].htp` is a key that Greenlight doesn't know. Did you mean `http`?
+    greenlight.yml:25: `environments.production.validate[2]` has to have exactly one key, which says what it is. Known here: `http`.
+    greenlight.yml:28: `environments.staging.tag-session` is the text `yes`, where a boolean is expected. Write `true` or `false`.
+    greenlight.yml:30: `auth` can't be `oidcc`. Take one of `auto`, `oidc` and `ambient`.
+    ");
+}
+
+#[test]
+fn contradictions() {
+    let text = "\
+service: hello
+image: {repository: hello}
+build-account: {external-id: abc, region: eu-centrl-1}
+environments:
+  production:
+    role: arn:aws-cn:iam::222222222222:role/deploy
+    account: '333333333333'
+    region: eu-central-1
+    cluster: prod
+    session-tags: {'team!': x}
+    appspec: appspec.yml
+";
+    let files = [("greenlight.yml", text)];
+    insta::assert_snapshot!(findings(&files, &[], &[]), @"
+    greenlight.yml:2: There is no Dockerfile at Dockerfile. Let `dockerfile` name it; its path starts at the folder of greenlight.yml.
+    greenlight.yml:3: `build-account.region` is `eu-centrl-1`, a region that nobody has. Did you mean `eu-central-1`? If AWS opened `eu-centrl-1` since, set `build-allow-unknown-region`.
+    greenlight.yml:3: `build-account.external-id` is given, but no role that it would be for. Name the `role:` beside it, or leave it out.
+    greenlight.yml:6: `environments.production.role` is `arn:aws-cn:iam::222222222222:role/deploy`, which isn't of the partition of the region `eu-central-1`. Take a role and a region of one partition.
+    greenlight.yml:7: `environments.production.account` is `333333333333`, but the role `arn:aws-cn:iam::222222222222:role/deploy` is in another account. Take a role of that account, or leave `account` out: it is the role's then.
+    greenlight.yml:10: The session tag `team!` isn't one that STS takes. A tag's name has 1 to 128 characters, its value up to 256, of letters, digits, spaces and `_.:/=+-@`.
+    greenlight.yml:11: There is no file appspec.yml, which `appspec` names. Let `appspec` name an existing file; its path starts at the folder of greenlight.yml.
+    ");
+    let args = ["--image", "x", "--build-args", "A=1", "--auth", "oidc"];
+    insta::assert_snapshot!(findings(&[], &args, &[("CONTEXT", "app"), ("CONTAINER-PORT", "0"), ("SESSION-TAGS", "x")]), @"
+    The input `session-tags` has a line that isn't `NAME=VALUE`: `x`. Write one `NAME=VALUE` a line.
+    The input `container-port` is the number 0, where a whole number from 1 to 65535 is expected. Write the number, without quotes.
+    `--image` ships an image as it is, but the input `context` and `--build-args` would build one. Leave out either the image or what describes the build.
+    Environment `production` has no `region`. Add `region:` to it, or give `--region` (as an action: the input `region`).
+    Environment `production` has no `cluster`. Add `cluster:` to it, or give `--cluster` (as an action: the input `cluster`).
+    Environment `production` has no `service`. Add `service:` to it, or give `--service` (as an action: the input `service`).
+    `auth` is `oidc`, but no role is named that GitHub's token could enter. Name a `role:` in the environment or under `build-account:`.
+    ");
+}
+
+#[test]
+fn environments_are_named_or_the_only_one() {
+    let text = "service: hello\nimage: {repository: hello}\nenvironments: {production: {}, staging: {}}\n";
+    insta::assert_snapshot!(findings(&[("greenlight.yml", text)], &[], &[]), @"There are 2 environments and none is named: `production` and `staging`. Name one with `--environment`, or the input `environment`.");
+    insta::assert_snapshot!(findings(&[("greenlight.yml", text)], &["--environment", "prodution"], &[]), @"greenlight.yml: There is no environment `prodution`. Did you mean `production`?");
+    insta::assert_snapshot!(findings(&[("greenlight.yml", "service: x\n")], &["--environment", "production"], &[]), @"greenlight.yml: There is no environment `production`. Add it under `environments:` in greenlight.yml.");
+}
+
+#[test]
+fn files_that_are_no_configuration() {
+    insta::assert_snapshot!(findings(&[("greenlight.yml", "a:\n  b: 1\n c: 2\n")], &[], &[]), @"greenlight.yml:3: greenlight.yml is no valid YAML: did not find expected key. Correct the line; mind the indentation and put texts with special characters in quotes.");
+    insta::assert_snapshot!(findings(&[("greenlight.yml", "- a\n")], &["--image", "x"], &[]), @"greenlight.yml: greenlight.yml is a list, where a mapping is expected. Known under it: `service`, `image`, `build-account`, `environments`, `auth` and `rehearse`.");
+    insta::assert_snapshot!(findings(&[("greenlight.yml", "environments: [a]\n")], &["--image", "x"], &[]), @"greenlight.yml:1: `environments` is a list, where a mapping is expected. Write `environments:` and under it a line for each, as `name: value`.");
+    insta::assert_snapshot!(findings(&[], &["--config", "other.yml"], &[]), @"The configuration other.yml can't be read: No such file or directory (os error 2). Name an existing file with `--config`, or leave it out.");
+}

@@ -1,0 +1,296 @@
+//! What is said about flags, inputs and `greenlight.yml`.
+
+use super::{did_you_mean, list};
+use crate::{
+    config::{
+        check::{Problem, Wrong},
+        facts,
+        schema::Kind,
+        yaml::Malformed,
+    },
+    inputs::source::Subject,
+    outcome::Finding,
+};
+use serde_json::Value;
+use std::{io, path::Path};
+
+pub const NOT_A_BOOLEAN: &str = "a boolean is one of true, True, TRUE, false, False and FALSE";
+pub const NOT_A_SPEED: &str = "the speed is a number above 0";
+
+/// How a sentence names what didn't come from the file.
+pub fn given_as(name: &str, input: bool) -> String {
+    if input { format!("the input `{name}`") } else { format!("`--{name}`") }
+}
+
+pub fn unreadable(file: &Path, error: &io::Error) -> Finding {
+    Finding::new(
+        format!("The configuration {} can't be read: {error}.", file.display()),
+        "Name an existing file with `--config`, or leave it out.",
+    )
+}
+
+pub fn malformed(file: &str, malformed: &Malformed) -> Finding {
+    Finding::new(
+        format!("{file} is no valid YAML: {}.", malformed.message),
+        "Correct the line; mind the indentation and put texts with special characters in quotes.",
+    )
+    .at(file, malformed.line)
+}
+
+pub fn which_environment(known: &[&str]) -> Finding {
+    Finding::new(
+        format!("There are {} environments and none is named: {}.", known.len(), list(known.iter().copied())),
+        "Name one with `--environment`, or the input `environment`.",
+    )
+}
+
+pub fn unknown_environment(named: &str, known: &[&str], file: String) -> Finding {
+    let fix = match known {
+        [] => format!("Add it under `environments:` in {file}."),
+        known => did_you_mean(named, known.iter().copied()),
+    };
+    Finding::new(format!("There is no environment `{named}`."), fix).at(file, None)
+}
+
+pub fn not_a_pair(said: &str, line: &str) -> Finding {
+    Finding::new(
+        format!("{} has a line that isn't `NAME=VALUE`: `{line}`.", capital(said)),
+        "Write one `NAME=VALUE` a line.",
+    )
+}
+
+pub fn not_yaml(said: &str, message: &str) -> Finding {
+    Finding::new(
+        format!("{} is no valid YAML: {message}.", capital(said)),
+        "Write it as it would stand in greenlight.yml.",
+    )
+}
+
+/// A finding of the check against the schema.
+pub fn problem(problem: &Problem, subject: &Subject) -> Finding {
+    let said = capital(&subject.said);
+    match &problem.wrong {
+        Wrong::UnknownKey { known } => subject.finding(
+            format!("{said} is a key that Greenlight doesn't know."),
+            did_you_mean(problem.path.name(), known.iter().copied()),
+        ),
+        Wrong::MissingKey { key } => {
+            subject.finding(format!("{said} has no `{key}`."), format!("Add `{key}:`."))
+        }
+        Wrong::Kind { expected, found } => subject.finding(
+            format!("{said} is {}, where {} is expected.", found_kind(found), expected_kind(expected)),
+            example(expected, problem.path.name()),
+        ),
+        Wrong::Word { given, known } => subject.finding(
+            format!("{said} can't be `{given}`."),
+            format!("Take one of {}.", list(known.iter().copied())),
+        ),
+        Wrong::Form { form, given } => {
+            let (is, write) = form_of(form);
+            subject.finding(format!("{said} is `{given}`, which is no {is}."), write)
+        }
+        Wrong::Choice { known } => subject.finding(
+            format!("{said} has to have exactly one key, which says what it is."),
+            format!("Known here: {}.", list(known.iter().copied())),
+        ),
+    }
+}
+
+pub fn missing(key: &str, environment: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("Environment `{environment}` has no `{key}`."),
+        format!("Add `{key}:` to it, or give `--{key}` (as an action: the input `{key}`)."),
+    )
+}
+
+pub fn no_image(subject: &Subject) -> Finding {
+    subject.finding(
+        "Nothing says which image to ship.".into(),
+        "Add `image:` with a `repository:` to greenlight.yml, or give `--image URI` for one that exists.",
+    )
+}
+
+pub fn no_repository(subject: &Subject) -> Finding {
+    subject.finding(
+        "Nothing says which repository the image is pushed to.".into(),
+        "Add `repository:` under `image:`, or give `--repository`.",
+    )
+}
+
+pub fn not_a_repository(name: &str, subject: &Subject) -> Finding {
+    let fix = if name.contains(':') || name.split('/').next().is_some_and(|host| host.contains('.')) {
+        "Give the repository's name alone, without host, tag or digest: the registry is the build account's."
+    } else {
+        "A repository's name has 2 to 256 lower-case letters and digits, with `.`, `_`, `-` and `/` between them."
+    };
+    subject.finding(format!("{} is `{name}`, which ECR doesn't take as a name.", capital(&subject.said)), fix)
+}
+
+pub fn image_and_build(said: &[String]) -> Finding {
+    Finding::new(
+        format!("`--image` ships an image as it is, but {} would build one.", super::and(said)),
+        "Leave out either the image or what describes the build.",
+    )
+}
+
+pub fn unknown_region(region: &str, subject: &Subject, option: &str) -> Finding {
+    let fix = match facts::nearest(region, facts::regions()) {
+        Some(near) => format!("Did you mean `{near}`? If AWS opened `{region}` since, set `{option}`."),
+        None => format!("Write a region as `eu-central-1`. If AWS opened `{region}` since, set `{option}`."),
+    };
+    subject.finding(format!("{} is `{region}`, a region that nobody has.", capital(&subject.said)), fix)
+}
+
+pub fn other_partition(region: &str, arn: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!(
+            "{} is `{arn}`, which isn't of the partition of the region `{region}`.",
+            capital(&subject.said)
+        ),
+        "Take a role and a region of one partition.",
+    )
+}
+
+pub fn other_account(account: &str, arn: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} is `{account}`, but the role `{arn}` is in another account.", capital(&subject.said)),
+        "Take a role of that account, or leave `account` out: it is the role's then.",
+    )
+}
+
+pub fn oidc_without_role(subject: &Subject) -> Finding {
+    subject.finding(
+        "`auth` is `oidc`, but no role is named that GitHub's token could enter.".into(),
+        "Name a `role:` in the environment or under `build-account:`.",
+    )
+}
+
+pub fn external_id_without_role(subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} is given, but no role that it would be for.", capital(&subject.said)),
+        "Name the `role:` beside it, or leave it out.",
+    )
+}
+
+pub fn session_tag(name: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("The session tag `{name}` isn't one that STS takes."),
+        "A tag's name has 1 to 128 characters, its value up to 256, of letters, digits, spaces and `_.:/=+-@`.",
+    )
+}
+
+pub fn image_twice(container: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!(
+            "The container `{container}` gets the image of this run and is given another one in `images`."
+        ),
+        "Take it out of `images`, or let `container` name another one.",
+    )
+}
+
+pub fn no_context(path: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("The build's context {path} isn't a folder."),
+        "Let `context` name the folder that the image is built from.",
+    )
+}
+
+pub fn no_dockerfile(path: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("There is no Dockerfile at {path}."),
+        "Let `dockerfile` name it; its path starts at the folder of greenlight.yml.",
+    )
+}
+
+pub fn no_file(key: &str, path: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("There is no file {path}, which `{key}` names."),
+        format!("Let `{key}` name an existing file; its path starts at the folder of greenlight.yml."),
+    )
+}
+
+pub fn not_a_platform(platform: &str, subject: &Subject) -> Finding {
+    subject.finding(format!("`{platform}` is no platform."), "Write `linux/amd64` or `linux/arm64`.")
+}
+
+pub fn unknown_word(word: &str, known: &[&str], subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} names `{{{word}}}`, which stands for nothing.", capital(&subject.said)),
+        did_you_mean(word, known.iter().copied()),
+    )
+}
+
+pub fn unsound_tag(tag: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("`{tag}` is no tag that a registry takes."),
+        "A tag has up to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two.",
+    )
+}
+
+pub fn blank(subject: &Subject) -> Finding {
+    subject.finding(format!("{} is empty.", capital(&subject.said)), "Give it a value, or leave it out.")
+}
+
+fn capital(text: &str) -> String {
+    match text.strip_prefix("the ") {
+        Some(rest) => format!("The {rest}"),
+        None => text.to_owned(),
+    }
+}
+
+fn found_kind(value: &Value) -> String {
+    match value {
+        Value::Null => "empty".into(),
+        Value::Bool(value) => format!("the boolean `{value}`"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("the text `{text}`"),
+        Value::Array(_) => "a list".into(),
+        Value::Object(_) => "a mapping".into(),
+    }
+}
+
+fn expected_kind(kind: &Kind) -> String {
+    match kind {
+        Kind::Text(_) => "a text".into(),
+        Kind::Integer { minimum: i64::MIN, maximum: i64::MAX } => "a whole number".into(),
+        Kind::Integer { minimum, maximum } if *maximum > i64::from(u16::MAX) => {
+            format!("a whole number from {minimum}")
+        }
+        Kind::Integer { minimum, maximum } => format!("a whole number from {minimum} to {maximum}"),
+        Kind::Number => "a number".into(),
+        Kind::Boolean => "a boolean".into(),
+        Kind::Word(words) => format!("one of {}", list(words.iter().copied())),
+        Kind::List(_) => "a list".into(),
+        Kind::Map(_) | Kind::Object { .. } | Kind::Choice(_) => "a mapping".into(),
+    }
+}
+
+fn example(kind: &Kind, key: &str) -> String {
+    match kind {
+        Kind::Text(_) => format!("Write `{key}: \"…\"`; a text with braces or colons needs its quotes."),
+        Kind::Integer { .. } | Kind::Number => "Write the number, without quotes.".into(),
+        Kind::Boolean => "Write `true` or `false`.".into(),
+        Kind::Word(words) => format!("Take one of {}.", list(words.iter().copied())),
+        Kind::List(_) => format!("Write `{key}:` and under it a line for each, as `- …`."),
+        Kind::Map(_) => format!("Write `{key}:` and under it a line for each, as `name: value`."),
+        Kind::Object { properties, .. } => {
+            format!("Known under it: {}.", list(properties.keys().map(String::as_str)))
+        }
+        Kind::Choice(kinds) => {
+            format!("Write one of {} and under it what it needs.", list(kinds.iter().map(|k| k.0)))
+        }
+    }
+}
+
+/// What a form is called, and how to write it.
+fn form_of(form: &str) -> (&'static str, &'static str) {
+    match form {
+        "account-id" => ("account id", "An account id has twelve digits; a leading 0 belongs to it."),
+        "role-arn" => ("role's ARN", "Write it as `arn:aws:iam::123456789012:role/NAME`."),
+        "external-id" => ("external id", "It has 2 to 1224 letters, digits and `_+=,.@:/-`."),
+        "time-span" => ("span of time", "Write it as `90s`, `30m` or `1h 30m`."),
+        "url" => ("URL", "Write it with `https://` or `http://`."),
+        "url-path" => ("path", "A path starts with `/` and has no spaces."),
+        _ => ("value for it", "Give it a value, or leave it out."),
+    }
+}
