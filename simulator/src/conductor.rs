@@ -12,9 +12,10 @@ pub(crate) async fn conduct(world: Arc<World>) {
             let mut commands = Vec::new();
             let next = [
                 cloudwatch::advance(&mut state),
-                elb::advance(&mut state),
                 codedeploy::advance(&mut state),
                 ecs::advance(&mut state, &mut commands),
+                // Last, since the two before it register targets and set weights.
+                elb::advance(&mut state),
             ];
             (next.into_iter().flatten().min(), commands)
         };

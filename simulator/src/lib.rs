@@ -19,6 +19,7 @@ mod faults;
 mod front;
 mod github;
 mod iam;
+mod input;
 mod snapshot;
 pub mod spec;
 mod state;

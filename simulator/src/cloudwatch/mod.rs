@@ -2,6 +2,7 @@
 
 use crate::front::{Answer, ApiError, Call, Need};
 use crate::state::State as World;
+use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub(crate) struct State {}
@@ -17,16 +18,18 @@ pub(crate) fn handle(_world: &mut World, call: &Call) -> Answer {
 /// One request that passed a load balancer.
 #[derive(Clone, Debug)]
 pub(crate) struct Passed {
-    pub(crate) load_balancer_arn: String,
-    pub(crate) target_group_arn: Option<String>,
+    /// ARNs.
+    pub(crate) load_balancer: Arc<str>,
+    pub(crate) target_group: Option<Arc<str>>,
     /// The target's status, `None` when no target answered.
     pub(crate) target_status: Option<u16>,
     /// What the client got.
     pub(crate) status: u16,
+    /// Until the target's head was there.
     pub(crate) seconds: f64,
 }
 
-pub(crate) fn record(_world: &mut World, _passed: Passed) {}
+pub(crate) fn record(_world: &mut World, _passed: &Passed) {}
 
 /// `OK`, `ALARM` or `INSUFFICIENT_DATA`; `None` when there is no such alarm.
 pub(crate) fn alarm_state(_world: &World, _account: &str, _name: &str) -> Option<String> {
