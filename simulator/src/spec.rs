@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WorldSpec {
-    /// Regions that exist. A request signed for another one is answered as an unknown host would be.
+    /// Regions that exist. A request signed for another one is refused: its
+    /// credential isn't scoped to a valid region.
     pub regions: Vec<String>,
     pub accounts: Vec<Account>,
     #[serde(default)]
@@ -393,6 +394,16 @@ pub struct Truths {
     pub description_limit: usize,
     /// The rollback's own deployment holds the group's slot.
     pub rollback_holds_slot: bool,
+    /// Request rates by bucket, where they differ from the built-in ones: `codedeploy/read`, `ecs/service-read`.
+    pub rates: BTreeMap<String, Rate>,
+}
+
+/// A bucket of requests: how many fit into it, and how many come back each real second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rate {
+    pub burst: f64,
+    pub refill: f64,
 }
 
 impl Default for Truths {
@@ -409,6 +420,7 @@ impl Default for Truths {
             access_denied_status: 400,
             description_limit: 512,
             rollback_holds_slot: true,
+            rates: BTreeMap::new(),
         }
     }
 }

@@ -67,7 +67,7 @@ impl World {
             truths: spec.truths.clone(),
             faults: options.faults.iter().copied().collect(),
             regions: spec.regions.clone(),
-            iam: iam::State::of(&spec, options.canary.as_deref()),
+            iam: iam::State::of(&spec, options.canary.as_deref())?,
             ecr: ecr::State::of(&spec, &endpoints),
             ecs: ecs::State::default(),
             elb: elb::State::of(&spec, &sockets),

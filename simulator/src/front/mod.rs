@@ -2,8 +2,24 @@
 //! target or path, checks the signature, takes a token from the rate bucket, asks IAM, calls
 //! the service, writes the answer in the caller's protocol, and keeps the journal.
 
+mod cbor;
+mod disturb;
+mod door;
+mod input;
+mod protocol;
+mod query;
+mod rate;
+mod route;
+mod server;
+mod signature;
+mod xml;
+
+pub(crate) use server::Server;
+pub(crate) use signature::{Refusal, Signed};
+
 use crate::{Time, state::State as World};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// The services behind the one base URL, by their signing names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +108,9 @@ pub(crate) const TIMESTAMP: &str = "$timestamp";
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) journal: Vec<Entry>,
+    buckets: rate::Buckets,
+    /// How often each operation was called, for the faults that come every so often.
+    counts: HashMap<(Service, String), u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -158,27 +177,5 @@ pub(crate) fn handle(world: &mut World, call: &Call) -> Answer {
         Service::Elb => crate::elb::handle(world, call),
         Service::CloudWatch | Service::Logs => crate::cloudwatch::handle(world, call),
         Service::AutoScaling => crate::autoscaling::handle(world, call),
-    }
-}
-
-/// The AWS endpoint's socket, bound before the world exists so that its address can be told.
-pub(crate) struct Server {
-    listener: tokio::net::TcpListener,
-    address: std::net::SocketAddr,
-}
-
-impl Server {
-    pub(crate) async fn bind(at: std::net::SocketAddr) -> anyhow::Result<Server> {
-        let listener = tokio::net::TcpListener::bind(at).await?;
-        let address = listener.local_addr()?;
-        Ok(Server { listener, address })
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    pub(crate) fn serve(self, _world: &std::sync::Arc<crate::World>) {
-        let _ = self.listener;
     }
 }

@@ -1,5 +1,7 @@
 //! GitHub as a job's token sees it: checks, statuses, comments, deployments, and the OIDC issuer.
 
+pub(crate) mod oidc;
+
 #[derive(Debug, Default)]
 pub(crate) struct State {}
 

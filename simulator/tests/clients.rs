@@ -1,0 +1,24 @@
+//! The world against clients that nobody here wrote. Each script of `clients/` is run in the
+//! environment of a job of a world of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use simulator::{Options, World};
+use support::{options, run, spec};
+
+#[tokio::test]
+async fn sts() {
+    script("hello.yml", options(), "sts.py").await;
+}
+
+/// Starts the world, runs the script, and stops the world whatever came of it.
+async fn script(world: &str, options: Options, script: &str) {
+    let world = World::start(spec(world).unwrap(), options).await.unwrap();
+    world.begin();
+    let end = run(&world, script).await;
+    world.shut_down().await;
+    if let Err(error) = end {
+        panic!("{error}");
+    }
+}
