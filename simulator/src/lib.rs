@@ -20,6 +20,7 @@ mod front;
 mod github;
 mod iam;
 mod input;
+mod serve;
 mod snapshot;
 pub mod spec;
 mod state;

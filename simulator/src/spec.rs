@@ -78,6 +78,8 @@ pub struct Repository {
     /// The repository policy document, if any.
     pub policy: Option<Value>,
     pub scan_on_push: bool,
+    /// What a scan of any image finds, as DescribeImageScanFindings lists it.
+    pub scan_findings: Vec<Value>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

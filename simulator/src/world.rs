@@ -68,7 +68,7 @@ impl World {
             faults: options.faults.iter().copied().collect(),
             regions: spec.regions.clone(),
             iam: iam::State::of(&spec, options.canary.as_deref())?,
-            ecr: ecr::State::of(&spec, &endpoints),
+            ecr: ecr::State::of(&spec, &endpoints, clock.now(), options.canary.as_deref())?,
             ecs: ecs::State::default(),
             elb: elb::State::of(&spec, &sockets),
             cloudwatch: cloudwatch::State::of(&spec),
@@ -156,6 +156,7 @@ impl World {
     pub async fn shut_down(&self) {
         self.stop.cancel();
         self.engine.clean_up().await;
+        ecr::clean_up(&self.lock());
     }
 
     /// Takes the lock and stamps the time.

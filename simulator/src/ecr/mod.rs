@@ -1,78 +1,148 @@
 //! Repositories: the API of ECR over the store that each account's registry serves.
 
-use crate::front::{Answer, ApiError, Call, Need};
-use crate::state::State as World;
+mod access;
+mod api;
+mod blobs;
+mod manifest;
+mod policy;
+mod registry;
+mod seed;
+mod store;
 
-#[derive(Debug, Default)]
-pub(crate) struct State {}
+pub(crate) use api::{handle, needs};
+pub(crate) use seed::{image_config, pull, pull_credentials, put_small_image, seed_login};
 
-pub(crate) fn needs(_world: &World, _call: &Call) -> Vec<Need> {
-    Vec::new()
+use crate::{
+    Endpoints, World,
+    clock::Time,
+    spec::{self, WorldSpec},
+    state::State as WorldState,
+};
+use access::Login;
+use blobs::{Digest, Disk};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::SystemTime,
+};
+use store::{Mutability, Registry, Repository};
+use tokio::net::TcpListener;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    /// By account.
+    registries: BTreeMap<String, Registry>,
+    /// By password.
+    logins: HashMap<String, Login>,
+    /// Addresses that serve one layer for a while, by their secret part.
+    downloads: HashMap<String, Download>,
+    disk: Disk,
+    canary: Option<String>,
 }
 
-pub(crate) fn handle(_world: &mut World, call: &Call) -> Answer {
-    Err(ApiError::new("InvalidAction", format!("no operation is named {}", call.operation)))
+#[derive(Debug)]
+struct Download {
+    digest: Digest,
+    expires: SystemTime,
 }
 
 impl State {
-    pub(crate) fn of(_spec: &crate::spec::WorldSpec, _endpoints: &crate::Endpoints) -> State {
-        State::default()
+    pub(crate) fn of(
+        spec: &WorldSpec,
+        endpoints: &Endpoints,
+        now: Time,
+        canary: Option<&str>,
+    ) -> anyhow::Result<State> {
+        let registries = spec.accounts.iter().map(|account| {
+            let host = endpoints.registries.get(&account.id).cloned().unwrap_or_default();
+            let repositories = account.repositories.iter().map(|r| (r.name.clone(), repository(r, now)));
+            let registry = Registry {
+                account: account.id.clone(),
+                region: account.region.clone(),
+                host,
+                repositories: repositories.collect(),
+                uploads: HashMap::new(),
+                settings: BTreeMap::new(),
+            };
+            (account.id.clone(), registry)
+        });
+        Ok(State {
+            registries: registries.collect(),
+            logins: HashMap::new(),
+            downloads: HashMap::new(),
+            disk: Disk::new()?,
+            canary: canary.map(str::to_owned),
+        })
     }
+}
+
+fn repository(spec: &spec::Repository, now: Time) -> Repository {
+    Repository {
+        name: spec.name.clone(),
+        created_at: now,
+        mutability: Mutability::of(if spec.immutable_tags { "IMMUTABLE" } else { "MUTABLE" }),
+        scan_on_push: spec.scan_on_push,
+        findings: spec.scan_findings.clone(),
+        policy: spec.policy.as_ref().map(Value::to_string),
+        encryption: json!({"encryptionType": "AES256"}),
+        ..Repository::default()
+    }
+}
+
+/// The ARN of a repository.
+pub(crate) fn repository_arn(region: &str, account: &str, name: &str) -> String {
+    format!("arn:aws:ecr:{region}:{account}:repository/{name}")
+}
+
+/// The repositories with their tags, by account.
+pub(crate) fn snapshot(world: &WorldState) -> Value {
+    let tags = |r: &Repository| {
+        r.tags.iter().map(|(tag, digest)| (tag.clone(), json!(digest.as_str()))).collect::<Value>()
+    };
+    let repositories = |registry: &Registry| {
+        registry
+            .repositories
+            .values()
+            .map(|r| (r.name.clone(), json!({"tags": tags(r), "images": r.images.len()})))
+            .collect::<Value>()
+    };
+    world.ecr.registries.iter().map(|(account, registry)| (account.clone(), repositories(registry))).collect()
+}
+
+/// Removes the folder of the layers.
+pub(crate) fn clean_up(world: &WorldState) {
+    world.ecr.disk.remove();
 }
 
 /// The registries' sockets, one for each account, bound before the world exists.
 pub(crate) struct Registries {
-    sockets: Vec<(String, tokio::net::TcpListener)>,
+    sockets: Vec<(String, TcpListener)>,
 }
 
 impl Registries {
-    pub(crate) async fn bind(spec: &crate::spec::WorldSpec) -> anyhow::Result<Registries> {
+    pub(crate) async fn bind(spec: &WorldSpec) -> anyhow::Result<Registries> {
         let mut sockets = Vec::new();
         for account in &spec.accounts {
-            sockets.push((account.id.clone(), tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?));
+            sockets.push((account.id.clone(), TcpListener::bind(("127.0.0.1", 0)).await?));
         }
         Ok(Registries { sockets })
     }
 
-    pub(crate) fn hosts(&self) -> std::collections::BTreeMap<String, String> {
+    pub(crate) fn hosts(&self) -> BTreeMap<String, String> {
         self.sockets
             .iter()
             .filter_map(|(account, socket)| Some((account.clone(), socket.local_addr().ok()?.to_string())))
             .collect()
     }
 
-    pub(crate) fn serve(self, _world: &std::sync::Arc<crate::World>) {}
-}
-
-/// A login that may push anything: for the images of the start.
-pub(crate) fn seed_login(_world: &mut World, _account: &str) -> Option<(String, String, String)> {
-    None
-}
-
-/// What a task's pull of this image takes and whether it may: the user and password for the
-/// registry when the session may pull, else CannotPullContainerError's text.
-pub(crate) fn pull_credentials(
-    _world: &mut World,
-    _session: &crate::front::Caller,
-) -> Result<(String, String), ApiError> {
-    Err(ApiError::new("AccessDeniedException", "no registry"))
-}
-
-/// Puts an image of one layer into a repository, as a push would: what a world without an
-/// engine runs. Returns the manifest's digest.
-pub(crate) fn put_small_image(
-    _world: &mut World,
-    _account: &str,
-    _repository: &str,
-    _tag: &str,
-    _config: serde_json::Value,
-) -> Result<String, ApiError> {
-    Err(ApiError::new("RepositoryNotFoundException", "no repository"))
-}
-
-/// The config document of an image (`Env`, `Cmd`, labels, platform), by `HOST/repository@digest` or `:tag`.
-pub(crate) fn image_config(_world: &World, _uri: &str) -> Option<serde_json::Value> {
-    None
+    pub(crate) fn serve(self, world: &Arc<World>) {
+        for (account, socket) in self.sockets {
+            crate::serve::serve(world, socket, move |world, request| {
+                registry::answer(world, account.clone(), request)
+            });
+        }
+    }
 }
 
 /// `repositories` of the snapshot: images, tags, digests.
