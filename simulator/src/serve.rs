@@ -15,7 +15,11 @@ where
     let served = world.clone();
     world.spawn(async move {
         loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
+            let Ok((stream, _)) = listener.accept().await else {
+                // Too many open files, as a rule: others must be closed first.
+                tokio::task::yield_now().await;
+                continue;
+            };
             let _ = stream.set_nodelay(true);
             let (world, answer) = (served.clone(), answer.clone());
             served.spawn(async move {

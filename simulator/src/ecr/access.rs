@@ -3,13 +3,12 @@
 use super::{
     State,
     blobs::Digest,
-    policy::{self, Verdict},
-    store::Registry,
+    store::{Registry, Repository},
 };
 use crate::{
     Fault,
     front::{ApiError, Caller, Need},
-    iam,
+    iam::{self, Decision, Verdict},
     state::{State as World, random_hex},
 };
 use std::time::{Duration, SystemTime};
@@ -87,11 +86,7 @@ pub(super) fn authorise(
     let found = registry.and_then(|r| r.repositories.get(repository));
     if let (Some(caller), Some(registry)) = (who.caller(), registry) {
         let need = Need::new(action, registry.arn(repository));
-        let granted = found.is_some_and(|r| {
-            caller.account == account
-                && policy::verdict(r.policy.as_deref(), caller, action) == Verdict::Allowed
-        });
-        if !granted && !iam::allows(world, caller, &need) {
+        if !iam::allows(world, caller, &need) && !grants(world, caller, registry, found, &need) {
             return Err(Refused::Denied(iam::denied(world, caller, &need)));
         }
     }
@@ -116,12 +111,11 @@ pub(super) fn by_resource(
     if world.has(Fault::PushDenied) && matches!(action, "ecr:InitiateLayerUpload" | "ecr:PutImage") {
         return Err(iam::denied(world, caller, &need));
     }
-    let policy = registry.repositories.get(repository).and_then(|r| r.policy.as_deref());
-    let because = match policy::verdict(policy, caller, action) {
-        Verdict::Allowed => return Ok(()),
+    let because = match says(registry.repositories.get(repository), caller, &need) {
+        Verdict::Allow => return Ok(()),
         Verdict::Silent if caller.account == registry.account => return Ok(()),
         Verdict::Silent => format!("because no resource-based policy allows the {action} action"),
-        Verdict::Denied => "with an explicit deny in a resource-based policy".to_owned(),
+        Verdict::Deny => "with an explicit deny in a resource-based policy".to_owned(),
     };
     Err(ApiError {
         message: format!(
@@ -130,6 +124,24 @@ pub(super) fn by_resource(
         ),
         ..iam::denied(world, caller, &need)
     })
+}
+
+/// Whether, in its own account, the repository's policy allows what no policy of the identity denies.
+pub(super) fn grants(
+    world: &World,
+    caller: &Caller,
+    registry: &Registry,
+    repository: Option<&Repository>,
+    need: &Need,
+) -> bool {
+    caller.account == registry.account
+        && says(repository, caller, need) == Verdict::Allow
+        && iam::identity(world, caller, need) == Decision::ImplicitDeny
+}
+
+fn says(repository: Option<&Repository>, caller: &Caller, need: &Need) -> Verdict {
+    let document = repository.and_then(|r| r.policy.as_deref()).and_then(|p| serde_json::from_str(p).ok());
+    document.map_or(Verdict::Silent, |document| iam::resource_policy(&document, caller, need))
 }
 
 pub(super) fn no_repository(account: &str, repository: &str) -> ApiError {
@@ -163,7 +175,7 @@ pub(super) fn befall_pull(world: &mut World, who: &Who, account: &str, repositor
 fn deny_pull(caller: &Caller) -> String {
     serde_json::json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Deny",
-        "Principal": {"AWS": policy::identity(caller)},
+        "Principal": {"AWS": iam::principal_arn(caller)},
         "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
     }]})
     .to_string()

@@ -4,7 +4,6 @@ mod access;
 mod api;
 mod blobs;
 mod manifest;
-mod policy;
 mod registry;
 mod seed;
 mod store;
@@ -95,7 +94,7 @@ pub(crate) fn repository_arn(region: &str, account: &str, name: &str) -> String 
     format!("arn:aws:ecr:{region}:{account}:repository/{name}")
 }
 
-/// The repositories with their tags, by account.
+/// `repositories` of the snapshot: by account, the tags with their digests, and how many images.
 pub(crate) fn snapshot(world: &WorldState) -> Value {
     let tags = |r: &Repository| {
         r.tags.iter().map(|(tag, digest)| (tag.clone(), json!(digest.as_str()))).collect::<Value>()
@@ -107,7 +106,10 @@ pub(crate) fn snapshot(world: &WorldState) -> Value {
             .map(|r| (r.name.clone(), json!({"tags": tags(r), "images": r.images.len()})))
             .collect::<Value>()
     };
-    world.ecr.registries.iter().map(|(account, registry)| (account.clone(), repositories(registry))).collect()
+    let registries = world.ecr.registries.iter();
+    let all: Value =
+        registries.map(|(account, registry)| (account.clone(), repositories(registry))).collect();
+    json!({"repositories": all})
 }
 
 /// Removes the folder of the layers.
@@ -143,9 +145,4 @@ impl Registries {
             });
         }
     }
-}
-
-/// `repositories` of the snapshot: images, tags, digests.
-pub(crate) fn snapshot(_world: &World) -> serde_json::Value {
-    serde_json::json!({})
 }

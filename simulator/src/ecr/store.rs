@@ -65,7 +65,7 @@ impl Mutability {
     }
 
     pub(super) fn is_immutable(&self, tag: &str) -> bool {
-        let excluded = || self.exclusions.iter().any(|pattern| super::policy::matches(pattern, tag));
+        let excluded = || self.exclusions.iter().any(|pattern| crate::iam::glob(pattern, tag));
         match self.setting.as_str() {
             "IMMUTABLE" => true,
             "IMMUTABLE_WITH_EXCLUSION" => !excluded(),

@@ -173,7 +173,7 @@ fn date(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// `*` for any text, `?` for any one character.
-pub(super) fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     // Where to go on after the latest star, should what follows it not match.

@@ -4,7 +4,7 @@ mod condition;
 mod credentials;
 mod policy;
 
-pub(crate) use condition::Context;
+pub(crate) use condition::{Context, glob};
 pub(crate) use credentials::{Session, authenticate, caller_environment, expire_sessions};
 pub(crate) use policy::{Policy, Principal, Verdict};
 

@@ -7,7 +7,6 @@ mod scans;
 
 use super::{
     access::{self, Who},
-    policy::{self, Verdict},
     repository_arn,
     store::{ImageId, Registry, Repository},
 };
@@ -45,16 +44,12 @@ pub(crate) fn needs(world: &World, call: &Call) -> Vec<Need> {
         }
         operation => {
             let name = call.input["repositoryName"].as_str().unwrap_or_default();
+            let need = Need::new(&action, arn(name));
+            let registry = world.ecr.registries.get(account);
             // In its own account a repository's policy may allow what the identity's doesn't.
-            let policy = world
-                .ecr
-                .registries
-                .get(account)
-                .and_then(|r| r.repositories.get(name))
-                .and_then(|r| r.policy.as_deref());
-            let granted = account == call.caller.account
-                && policy::verdict(policy, &call.caller, &action) == Verdict::Allowed;
-            let mut needs = if granted { Vec::new() } else { vec![Need::new(&action, arn(name))] };
+            let granted = registry
+                .is_some_and(|r| access::grants(world, &call.caller, r, r.repositories.get(name), &need));
+            let mut needs = if granted { Vec::new() } else { vec![need] };
             if operation == "CreateRepository" && call.input["tags"].as_array().is_some_and(|t| !t.is_empty())
             {
                 needs.push(Need::new("ecr:TagResource", arn(name)));

@@ -3,10 +3,11 @@
 use super::{Paging, Target, check_name, invalid, read, registry_id, some};
 use crate::{
     ecr::{
-        access, policy, repository_arn,
+        access, repository_arn,
         store::{Mutability, Registry, Repository},
     },
-    front::{Answer, ApiError, Call, timestamp},
+    front::{Answer, ApiError, Call, Need, timestamp},
+    iam,
     state::State as World,
 };
 use serde::Deserialize;
@@ -29,11 +30,8 @@ pub(super) fn describe(world: &World, call: &Call) -> Answer {
     if input.repository_names.is_empty() {
         let registry = world.ecr.registries.get(&account).filter(|r| r.region == call.region);
         if account != call.caller.account {
-            let need = crate::front::Need::new(
-                "ecr:DescribeRepositories",
-                repository_arn(&call.region, &account, "*"),
-            );
-            return Err(crate::iam::denied(world, &call.caller, &need));
+            let need = Need::new("ecr:DescribeRepositories", repository_arn(&call.region, &account, "*"));
+            return Err(iam::denied(world, &call.caller, &need));
         }
         let all: Vec<Value> = registry
             .into_iter()
@@ -132,11 +130,9 @@ pub(super) fn delete(world: &mut World, call: &Call) -> Answer {
 pub(super) fn set_policy(world: &mut World, call: &Call) -> Answer {
     let target = Target::of(world, call)?;
     let text = call.input["policyText"].as_str().unwrap_or_default().to_owned();
-    policy::check(&text).map_err(|why| {
-        let message = format!(
-            "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided' ({why})"
-        );
-        ApiError::new("InvalidParameterException", message)
+    check_policy(&text).map_err(|why| {
+        let rule = format!("Invalid repository policy provided: {why:#}");
+        invalid("PolicyText", &rule)
     })?;
     target.repository_mut(world)?.policy = Some(text.clone());
     target.answer(json!({"policyText": text}))
@@ -379,6 +375,21 @@ fn by_arn<'w>(world: &'w mut World, call: &Call) -> Result<&'w mut Repository, A
         _ => error,
     })?;
     target.repository_mut(world)
+}
+
+fn check_policy(text: &str) -> anyhow::Result<()> {
+    let document: Value = serde_json::from_str(text)?;
+    iam::Policy::parse(&document)?;
+    let statements = match &document["Statement"] {
+        Value::Array(statements) => statements.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    anyhow::ensure!(!statements.is_empty(), "there is no statement");
+    for statement in statements {
+        anyhow::ensure!(statement.get("Principal").is_some(), "a statement has no Principal");
+        anyhow::ensure!(statement.get("Resource").is_none(), "a repository's policy has no Resource");
+    }
+    Ok(())
 }
 
 fn no_policy(target: &Target) -> ApiError {

@@ -308,3 +308,27 @@ async fn what_a_call_needs_names_the_repository() {
     let create = json!({"repositoryName": "ab", "tags": [{"Key": "k", "Value": "v"}]});
     assert_eq!(needed("CreateRepository", create).len(), 2);
 }
+
+#[tokio::test]
+async fn a_policy_must_be_one() {
+    let world = world().await;
+    let set = |statement: Value| {
+        let text = json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+        ask(&world, ACCOUNT, "SetRepositoryPolicy", json!({"repositoryName": "fixed", "policyText": text}))
+    };
+    let good = json!({"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"});
+    let with = |key: &str, value: Value| {
+        let mut statement = good.clone();
+        statement[key] = value;
+        json!([statement])
+    };
+    set(good.clone()).unwrap();
+    for wrong in [
+        json!([]),
+        with("Resource", json!("*")),
+        with("Effect", json!("Maybe")),
+        json!([{"Effect": "Allow", "Action": "*"}]),
+    ] {
+        assert_eq!(code(set(wrong)), "InvalidParameterException");
+    }
+}
