@@ -46,7 +46,11 @@ impl Marker {
 
     /// The revision's tags.
     pub fn tags(&self) -> BTreeMap<String, String> {
-        FIELDS.into_iter().zip(self.fields()).map(|((name, _), value)| (format!("{PREFIX}:{name}"), value)).collect()
+        FIELDS
+            .into_iter()
+            .zip(self.fields())
+            .map(|((name, _), value)| (format!("{PREFIX}:{name}"), value))
+            .collect()
     }
 
     /// Whether an earlier run's work is this run's too: same commit, environment and
@@ -85,7 +89,10 @@ impl Found {
     }
 
     pub fn in_tags<'a>(tags: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Found> {
-        Found::of(tags.into_iter().filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?.strip_prefix(':')?, value))))
+        Found::of(
+            tags.into_iter()
+                .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?.strip_prefix(':')?, value))),
+        )
     }
 
     fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Found> {
@@ -215,7 +222,13 @@ mod tests {
 
     #[test]
     fn foreign_descriptions_carry_no_marker() {
-        for foreign in ["", "run 123", "greenlight", "greenlight commit=abc", "Greenlight repository=a commit=b environment=c configuration=d"] {
+        for foreign in [
+            "",
+            "run 123",
+            "greenlight",
+            "greenlight commit=abc",
+            "Greenlight repository=a commit=b environment=c configuration=d",
+        ] {
             assert_eq!(Found::in_description(foreign), None, "{foreign}");
         }
     }

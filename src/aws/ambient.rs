@@ -47,8 +47,11 @@ impl Ambient {
             .with_sleep_impl(TokioSleep::new())
             .with_retry_config(settings.retries())
             .with_timeout_config(settings.timeouts());
-        let chain =
-            DefaultCredentialsChain::builder().region(Region::new(region.to_owned())).configure(config).build().await;
+        let chain = DefaultCredentialsChain::builder()
+            .region(Region::new(region.to_owned()))
+            .configure(config)
+            .build()
+            .await;
         let renewing = Renewing::new(chain);
         if let Err(error) = renewing.provide_credentials().await {
             let finding = match alone && in_job {
@@ -85,7 +88,11 @@ mod tests {
 
     #[test]
     fn keys_in_the_variables_are_taken_as_they_are() {
-        let long = variables(&[("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "S"), ("AWS_SESSION_TOKEN", "")]);
+        let long = variables(&[
+            ("AWS_ACCESS_KEY_ID", "AK"),
+            ("AWS_SECRET_ACCESS_KEY", "S"),
+            ("AWS_SESSION_TOKEN", ""),
+        ]);
         let credentials = in_variables(&long).unwrap();
         assert_eq!((credentials.session_token(), credentials.expiry()), (None, None));
         assert!(in_variables(&variables(&[("AWS_ACCESS_KEY_ID", "AK")])).is_none());

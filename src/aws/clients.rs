@@ -63,7 +63,9 @@ impl Settings {
     }
 
     pub fn retries(&self) -> RetryConfig {
-        RetryConfig::standard().with_max_attempts(self.limits.attempts).with_initial_backoff(self.limits.backoff)
+        RetryConfig::standard()
+            .with_max_attempts(self.limits.attempts)
+            .with_initial_backoff(self.limits.backoff)
     }
 
     pub fn timeouts(&self) -> TimeoutConfig {
@@ -76,7 +78,8 @@ impl Settings {
 
     /// An STS client for calls that nothing signs.
     pub fn unsigned_sts(&self, region: &str) -> aws_sdk_sts::Client {
-        let config = aws_sdk_sts::config::Builder::from(&self.sdk(region, None)).retry_classifier(NameMustExist);
+        let config =
+            aws_sdk_sts::config::Builder::from(&self.sdk(region, None)).retry_classifier(NameMustExist);
         aws_sdk_sts::Client::from_conf(config.build())
     }
 }
@@ -87,10 +90,15 @@ struct Endpoints(BTreeMap<String, String>);
 
 impl Endpoints {
     fn of(variables: &Variables) -> Endpoints {
-        if variables.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+        if variables
+            .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+            .is_some_and(|v| v.eq_ignore_ascii_case("true"))
+        {
             return Endpoints::default();
         }
-        let ours = variables.iter().filter(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && !value.is_empty());
+        let ours = variables
+            .iter()
+            .filter(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && !value.is_empty());
         Endpoints(ours.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 }
@@ -204,7 +212,10 @@ mod tests {
         let variables = Variables::of(pairs.map(|(n, v)| (n.to_owned(), v.to_owned())));
         let endpoints = Endpoints::of(&variables);
         let find = |service| {
-            let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+            let key = ServiceConfigKey::builder()
+                .service_id(service)
+                .env("AWS_ENDPOINT_URL")
+                .profile("endpoint_url");
             endpoints.load_config(key.build().unwrap())
         };
         assert_eq!(find("Elastic Load Balancing v2").as_deref(), Some("http://127.0.0.1:2"));

@@ -2,13 +2,11 @@
 //! an address that doesn't answer.
 
 use super::roles::NoSession;
-use aws_smithy_runtime_api::{
-    client::{
-        interceptors::context::InterceptorContext,
-        orchestrator::HttpResponse,
-        result::{ConnectorError, SdkError},
-        retries::classifiers::{ClassifyRetry, RetryAction},
-    },
+use aws_smithy_runtime_api::client::{
+    interceptors::context::InterceptorContext,
+    orchestrator::HttpResponse,
+    result::{ConnectorError, SdkError},
+    retries::classifiers::{ClassifyRetry, RetryAction},
 };
 use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
 use std::error::Error;
@@ -56,7 +54,8 @@ impl Failure {
         let (kind, message) = match &error {
             SdkError::ServiceError(answer) => {
                 let status = answer.raw().status().as_u16();
-                let message = answer.err().message().map_or_else(|| format!("status {status}"), str::to_owned);
+                let message =
+                    answer.err().message().map_or_else(|| format!("status {status}"), str::to_owned);
                 (kind_of(code.as_deref().unwrap_or_default(), status), message)
             }
             SdkError::ResponseError(answer) if answer.raw().status().is_server_error() => {
@@ -84,10 +83,18 @@ impl Failure {
 fn kind_of(code: &str, status: u16) -> Kind {
     match code.strip_suffix("Exception").unwrap_or(code) {
         "AccessDenied" | "UnauthorizedOperation" | "AuthorizationError" | "NotAuthorized" => Kind::Denied,
-        "ExpiredToken" | "UnrecognizedClient" | "InvalidClientTokenId" | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "MissingAuthenticationToken"
+        "ExpiredToken"
+        | "UnrecognizedClient"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignature"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
         | "RequestExpired" => Kind::Credentials,
-        "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => Kind::Throttled,
+        "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => {
+            Kind::Throttled
+        }
         _ if status >= 500 => Kind::Server,
         _ => Kind::Answer,
     }
@@ -107,7 +114,8 @@ pub struct NameMustExist;
 
 impl ClassifyRetry for NameMustExist {
     fn classify_retry(&self, ctx: &InterceptorContext) -> RetryAction {
-        let failed = ctx.output_or_error().and_then(|answer| answer.err()).and_then(|e| e.as_connector_error());
+        let failed =
+            ctx.output_or_error().and_then(|answer| answer.err()).and_then(|e| e.as_connector_error());
         match failed {
             Some(error) if is_unknown_host(error) => RetryAction::RetryForbidden,
             _ => RetryAction::NoActionIndicated,
@@ -120,8 +128,12 @@ impl ClassifyRetry for NameMustExist {
 }
 
 fn is_unknown_host(error: &ConnectorError) -> bool {
-    const FINAL: [&str; 4] =
-        ["Name or service not known", "Name does not resolve", "No address associated", "nodename nor servname"];
+    const FINAL: [&str; 4] = [
+        "Name or service not known",
+        "Name does not resolve",
+        "No address associated",
+        "nodename nor servname",
+    ];
     chain(error).any(|e| {
         let text = e.to_string();
         FINAL.iter().any(|said| text.contains(said))
@@ -147,6 +159,8 @@ mod tests {
     fn an_unknown_host_is_final_and_a_busy_resolver_is_not() {
         let error = |said: &str| ConnectorError::io(std::io::Error::other(said.to_owned()).into());
         assert!(is_unknown_host(&error("failed to lookup address information: Name or service not known")));
-        assert!(!is_unknown_host(&error("failed to lookup address information: Temporary failure in name resolution")));
+        assert!(!is_unknown_host(&error(
+            "failed to lookup address information: Temporary failure in name resolution"
+        )));
     }
 }

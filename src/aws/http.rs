@@ -16,11 +16,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
 };
 use aws_smithy_types::byte_stream::ByteStream;
-use std::{
-    net::IpAddr,
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{net::IpAddr, sync::OnceLock, time::Duration};
 
 #[derive(Clone, Debug)]
 pub struct Http {
@@ -30,9 +26,12 @@ pub struct Http {
 
 impl Http {
     pub fn new(limits: &Limits) -> Http {
-        let settings =
-            HttpConnectorSettings::builder().connect_timeout(limits.connect).read_timeout(limits.attempt).build();
-        let connector = SharedHttpConnector::new(ByAddress { settings, near: OnceLock::new(), far: OnceLock::new() });
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.attempt)
+            .build();
+        let connector =
+            SharedHttpConnector::new(ByAddress { settings, near: OnceLock::new(), far: OnceLock::new() });
         Http { connector, attempt: limits.attempt }
     }
 
@@ -44,7 +43,10 @@ impl Http {
     /// One GET, unsigned: its status and its body.
     pub async fn get(&self, url: &str, bearer: Option<&str>) -> Result<(u16, Vec<u8>), ConnectorError> {
         let mut request = HttpRequest::get(url).map_err(|e| ConnectorError::user(e.into()))?;
-        request.headers_mut().try_insert("accept", "application/json").map_err(|e| ConnectorError::user(e.into()))?;
+        request
+            .headers_mut()
+            .try_insert("accept", "application/json")
+            .map_err(|e| ConnectorError::user(e.into()))?;
         if let Some(bearer) = bearer {
             request
                 .headers_mut()
@@ -54,7 +56,10 @@ impl Http {
         let answer = async {
             let response = self.connector.call(request).await?;
             let status = response.status().as_u16();
-            let body = ByteStream::new(response.into_body()).collect().await.map_err(|e| ConnectorError::io(e.into()))?;
+            let body = ByteStream::new(response.into_body())
+                .collect()
+                .await
+                .map_err(|e| ConnectorError::io(e.into()))?;
             Ok((status, body.to_vec()))
         };
         match tokio::time::timeout(self.attempt, answer).await {
@@ -111,10 +116,13 @@ mod tests {
 
     #[test]
     fn knows_a_plain_loopback_address() {
-        for near in ["http://127.0.0.1:4566/", "http://localhost", "http://[::1]:80/x", "http://127.9.9.9?a"] {
+        for near in ["http://127.0.0.1:4566/", "http://localhost", "http://[::1]:80/x", "http://127.9.9.9?a"]
+        {
             assert!(is_plain_loopback(near), "{near}");
         }
-        for far in ["https://127.0.0.1/", "http://10.0.0.1/", "http://localhost.example/", "http://127.0.0.1.nip.io"] {
+        for far in
+            ["https://127.0.0.1/", "http://10.0.0.1/", "http://localhost.example/", "http://127.0.0.1.nip.io"]
+        {
             assert!(!is_plain_loopback(far), "{far}");
         }
     }

@@ -110,8 +110,7 @@ impl Access {
         let named = |stated: &Option<String>, role: Option<&Role>| {
             stated.clone().or_else(|| role.and_then(|r| account_of(&r.arn)).map(str::to_owned))
         };
-        let build_account =
-            request.build_account.as_ref().and_then(|b| named(&b.account, build_role));
+        let build_account = request.build_account.as_ref().and_then(|b| named(&b.account, build_role));
         let deploy_account = named(&request.environment.account, deploy_role);
         let (built, deployed) = tokio::join!(
             async {
@@ -131,7 +130,8 @@ impl Access {
         if !findings.is_empty() {
             return Err(Stop::refused(findings));
         }
-        let roles: Vec<&str> = [build_role, deploy_role].into_iter().flatten().map(|r| r.arn.as_str()).collect();
+        let roles: Vec<&str> =
+            [build_role, deploy_role].into_iter().flatten().map(|r| r.arn.as_str()).collect();
         let notes = vec![refusals::way_in(oidc.is_some(), &roles, &deploy.caller)];
         Ok(Access { build, deploy, notes, ends })
     }
@@ -209,7 +209,11 @@ impl Door<'_> {
         let mut tags = role.session_tags.clone();
         if role.tag_session {
             let Marker { repository, commit, run, .. } = self.marker;
-            let ours = [("Repository", repository.as_str()), ("Run", run), ("Commit", commit.as_deref().unwrap_or_default())];
+            let ours = [
+                ("Repository", repository.as_str()),
+                ("Run", run),
+                ("Commit", commit.as_deref().unwrap_or_default()),
+            ];
             for (key, value) in ours.into_iter().filter(|(_, value)| !value.is_empty()) {
                 tags.entry(key.to_owned()).or_insert_with(|| value.to_owned());
             }

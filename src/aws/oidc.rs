@@ -162,7 +162,11 @@ mod tests {
         assert_eq!(found.secret, token);
         assert_eq!(found.claims.sub, "repo:acme/hello:environment:production");
         let heads = served.await.unwrap();
-        assert!(heads[1].starts_with("GET /token?api-version=2.0&audience=sts.amazonaws.com "), "{}", heads[1]);
+        assert!(
+            heads[1].starts_with("GET /token?api-version=2.0&audience=sts.amazonaws.com "),
+            "{}",
+            heads[1]
+        );
         assert!(heads[1].to_lowercase().contains("authorization: bearer job-secret"));
     }
 

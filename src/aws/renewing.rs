@@ -69,7 +69,9 @@ impl Renewing {
                 Ok(credentials)
             }
             // They couldn't be renewed in good time, but they still hold.
-            (Err(_), Some(held)) if !refused && held.credentials.expiry().is_none_or(|expiry| now < expiry) => {
+            (Err(_), Some(held))
+                if !refused && held.credentials.expiry().is_none_or(|expiry| now < expiry) =>
+            {
                 Ok(held.credentials.clone())
             }
             (Err(error), _) => Err(error),
@@ -104,7 +106,8 @@ impl ClassifyRetry for RenewWhenExpired {
         let Some(response) = ctx.response().filter(|r| r.status().is_client_error()) else {
             return RetryAction::NoActionIndicated;
         };
-        let named = response.headers().get("x-amzn-errortype").is_some_and(|code| code.contains("ExpiredToken"));
+        let named =
+            response.headers().get("x-amzn-errortype").is_some_and(|code| code.contains("ExpiredToken"));
         let told = || response.body().bytes().is_some_and(|body| contains(body, b"ExpiredToken"));
         if named || told() {
             self.0.refuse();
@@ -142,7 +145,13 @@ mod tests {
         {
             let number = self.made.fetch_add(1, Ordering::Relaxed);
             let expiry = self.life.map(|life| SystemTime::now() + life);
-            future::ProvideCredentials::ready(Ok(Credentials::new(format!("KEY{number}"), "s", None, expiry, "test")))
+            future::ProvideCredentials::ready(Ok(Credentials::new(
+                format!("KEY{number}"),
+                "s",
+                None,
+                expiry,
+                "test",
+            )))
         }
     }
 
@@ -170,7 +179,11 @@ mod tests {
         let renewing = mint(None);
         renewing.credentials().await.unwrap();
         renewing.refuse();
-        assert_eq!(renewing.credentials().await.unwrap().access_key_id(), "KEY0", "told of the credentials before");
+        assert_eq!(
+            renewing.credentials().await.unwrap().access_key_id(),
+            "KEY0",
+            "told of the credentials before"
+        );
         renewing.0.held.lock().await.as_mut().unwrap().since -= Duration::from_secs(60);
         renewing.refuse();
         assert_eq!(renewing.credentials().await.unwrap().access_key_id(), "KEY1");

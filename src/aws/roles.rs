@@ -79,8 +79,10 @@ pub struct Chained {
 impl Chained {
     async fn assume(&self) -> Result<Credentials, NoSession> {
         let Entry { role, session, tags } = &self.entry;
-        let tags: Vec<Tag> =
-            tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect();
+        let tags: Vec<Tag> = tags
+            .iter()
+            .filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok())
+            .collect();
         let tagged = !tags.is_empty();
         let answer = self
             .sts
@@ -112,7 +114,13 @@ impl Chained {
 fn credentials(role: &str, session: Option<Session>) -> Result<Credentials, NoSession> {
     let session = session.ok_or_else(|| NoSession::Empty { role: role.to_owned() })?;
     let expiry = SystemTime::try_from(session.expiration).ok();
-    Ok(Credentials::new(session.access_key_id, session.secret_access_key, Some(session.session_token), expiry, "role"))
+    Ok(Credentials::new(
+        session.access_key_id,
+        session.secret_access_key,
+        Some(session.session_token),
+        expiry,
+        "role",
+    ))
 }
 
 macro_rules! provides {
@@ -123,7 +131,8 @@ macro_rules! provides {
                 Self: 'a,
             {
                 future::ProvideCredentials::new(async {
-                    let made: provider::Result = self.assume().await.map_err(CredentialsError::provider_error);
+                    let made: provider::Result =
+                        self.assume().await.map_err(CredentialsError::provider_error);
                     made
                 })
             }

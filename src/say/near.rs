@@ -39,7 +39,10 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_told_only_when_it_is_near() {
-        assert_eq!(nearest("contianerDefinitions", ["family", "containerDefinitions"]), Some("containerDefinitions"));
+        assert_eq!(
+            nearest("contianerDefinitions", ["family", "containerDefinitions"]),
+            Some("containerDefinitions")
+        );
         assert_eq!(nearest("zzz", ["family", "containerDefinitions"]), None);
     }
 

@@ -48,8 +48,12 @@ pub fn no_credentials(why: Option<&str>) -> Finding {
 
 pub fn wrong_account(what: &str, expected: &str, found: &str, caller: &str) -> Finding {
     Finding::new(
-        format!("The credentials for `{what}` are in account {found} ({caller}), but the configuration names account {expected}."),
-        format!("Use credentials or a role of account {expected}, or correct the `role` or `account` of `{what}`."),
+        format!(
+            "The credentials for `{what}` are in account {found} ({caller}), but the configuration names account {expected}."
+        ),
+        format!(
+            "Use credentials or a role of account {expected}, or correct the `role` or `account` of `{what}`."
+        ),
     )
 }
 
@@ -180,12 +184,17 @@ fn by_token(role: &str, claims: &Claims, failure: &Failure) -> Finding {
     let Claims { sub, aud, .. } = claims;
     let issuer = claims.iss.trim_start_matches("https://");
     let issuer = if issuer.is_empty() { "token.actions.githubusercontent.com" } else { issuer };
-    let what = format!("The job's OIDC token may not enter role {role}: {}. The token says sub `{sub}` and aud `{aud}`.", said(failure));
+    let what = format!(
+        "The job's OIDC token may not enter role {role}: {}. The token says sub `{sub}` and aud `{aud}`.",
+        said(failure)
+    );
     if failure.is("InvalidIdentityToken") {
         let account = role.split(':').nth(4).unwrap_or_default();
         return Finding::new(
             what,
-            format!("Add the identity provider `https://{issuer}` with audience `{AUDIENCE}` to account {account}."),
+            format!(
+                "Add the identity provider `https://{issuer}` with audience `{AUDIENCE}` to account {account}."
+            ),
         );
     }
     Finding::new(
@@ -208,11 +217,15 @@ fn chained(role: &str, from: Option<&str>, external_id: bool, tagged: bool, fail
     if tagged && denial.action == "sts:TagSession" {
         return Finding::new(
             what,
-            format!("Let the trust policy of {role} allow `sts:TagSession` beside `sts:AssumeRole`, or set `tag-session: false`."),
+            format!(
+                "Let the trust policy of {role} allow `sts:TagSession` beside `sts:AssumeRole`, or set `tag-session: false`."
+            ),
         );
     }
     let id = match external_id {
-        true => "with the condition \"sts:ExternalId\" equal to the `external-id` that the configuration names",
+        true => {
+            "with the condition \"sts:ExternalId\" equal to the `external-id` that the configuration names"
+        }
         false => "(no `external-id` was sent: name it when the trust policy asks for one)",
     };
     let tag = if tagged { " and `sts:TagSession`" } else { "" };
@@ -227,12 +240,45 @@ fn chained(role: &str, from: Option<&str>, external_id: bool, tagged: bool, fail
 
 /// To tell a misspelt region from one that can't be reached; never to forbid one.
 const REGIONS: [&str; 39] = [
-    "af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1",
-    "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5",
-    "ap-southeast-6", "ap-southeast-7", "ca-central-1", "ca-west-1", "cn-north-1", "cn-northwest-1", "eu-central-1",
-    "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "eusc-de-east-1",
-    "il-central-1", "me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2",
-    "us-gov-east-1", "us-gov-west-1", "us-west-1", "us-west-2",
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eusc-de-east-1",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
+    "us-west-2",
 ];
 
 #[cfg(test)]
@@ -259,8 +305,13 @@ mod tests {
 
     #[test]
     fn a_denial_names_action_role_and_resource() {
-        let message = format!("User: {BUILD} is not authorized to perform: ecs:DescribeServices on resource: arn:aws:ecs:eu-central-1:1:service/prod/hello because no identity-based policy allows the ecs:DescribeServices action");
-        let denied = Failure { action: "ecs:DescribeServices", ..failed(Kind::Denied, "AccessDeniedException", &message) };
+        let message = format!(
+            "User: {BUILD} is not authorized to perform: ecs:DescribeServices on resource: arn:aws:ecs:eu-central-1:1:service/prod/hello because no identity-based policy allows the ecs:DescribeServices action"
+        );
+        let denied = Failure {
+            action: "ecs:DescribeServices",
+            ..failed(Kind::Denied, "AccessDeniedException", &message)
+        };
         insta::assert_snapshot!(text(failure(&denied)), @r"
         The role `greenlight-build` of account 111111111111 may not `ecs:DescribeServices` on arn:aws:ecs:eu-central-1:1:service/prod/hello, because no identity-based policy allows the ecs:DescribeServices action.
         -> Allow `ecs:DescribeServices` on arn:aws:ecs:eu-central-1:1:service/prod/hello in a policy of role `greenlight-build` of account 111111111111.
@@ -274,7 +325,8 @@ mod tests {
             sub: "repo:acme@1001/hello@2002:ref:refs/heads/main".into(),
             aud: "sts.amazonaws.com".into(),
         };
-        let failure = failed(Kind::Denied, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
+        let failure =
+            failed(Kind::Denied, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
         let refused = NoSession::ByToken { role: DEPLOY.into(), claims, failure };
         insta::assert_snapshot!(text(no_session(&refused)), @r#"
         The job's OIDC token may not enter role arn:aws:iam::222222222222:role/greenlight-deploy: AccessDenied, Not authorized to perform sts:AssumeRoleWithWebIdentity. The token says sub `repo:acme@1001/hello@2002:ref:refs/heads/main` and aud `sts.amazonaws.com`.
@@ -286,7 +338,8 @@ mod tests {
 
     #[test]
     fn a_chain_that_breaks_says_both_sides() {
-        let message = format!("User: {BUILD} is not authorized to perform: sts:AssumeRole on resource: {DEPLOY}");
+        let message =
+            format!("User: {BUILD} is not authorized to perform: sts:AssumeRole on resource: {DEPLOY}");
         let refused = NoSession::Chained {
             role: DEPLOY.into(),
             from: Some("arn:aws:iam::111111111111:role/greenlight-build".into()),
@@ -302,7 +355,8 @@ mod tests {
 
     #[test]
     fn a_missing_tag_session_is_told_apart() {
-        let message = format!("User: {BUILD} is not authorized to perform: sts:TagSession on resource: {DEPLOY}");
+        let message =
+            format!("User: {BUILD} is not authorized to perform: sts:TagSession on resource: {DEPLOY}");
         let refused = NoSession::Chained {
             role: DEPLOY.into(),
             from: None,
@@ -310,7 +364,11 @@ mod tests {
             tagged: true,
             failure: failed(Kind::Denied, "AccessDenied", &message),
         };
-        assert!(no_session(&refused).fix.contains("`sts:TagSession` beside `sts:AssumeRole`, or set `tag-session: false`"));
+        assert!(
+            no_session(&refused)
+                .fix
+                .contains("`sts:TagSession` beside `sts:AssumeRole`, or set `tag-session: false`")
+        );
     }
 
     #[test]

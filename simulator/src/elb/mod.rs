@@ -163,6 +163,11 @@ pub(crate) fn listener_arn(world: &World, account: &str, name: &str) -> Option<S
     listeners.find(|(_, l)| l.account == account && l.name == name).map(|(arn, _)| arn.to_string())
 }
 
+/// What a load balancer is called as a metric's dimension.
+pub(crate) fn dimension(account: &str, name: &str) -> String {
+    format!("app/{name}/{}", id(&[account, "balancer", name]))
+}
+
 /// Puts a target into a group; its health starts as `initial`.
 pub(crate) fn register_target(world: &mut World, group_arn: &str, target: Target) {
     let now = world.now;
@@ -299,7 +304,7 @@ impl State {
             self.groups.insert(group_arn(&group.settings.name), group);
         }
         for balancer in &account.load_balancers {
-            let path = format!("app/{}/{}", balancer.name, id(&[&account.id, "balancer", &balancer.name]));
+            let path = dimension(&account.id, &balancer.name);
             let arn: Arc<str> = format!("{prefix}:loadbalancer/{path}").into();
             self.load_balancers.push(LoadBalancer {
                 arn: arn.clone(),
