@@ -12,6 +12,11 @@ async fn sts() {
     script("hello.yml", options(), "sts.py").await;
 }
 
+#[tokio::test]
+async fn front() {
+    script("hello.yml", options(), "front.py").await;
+}
+
 /// Starts the world, runs the script, and stops the world whatever came of it.
 async fn script(world: &str, options: Options, script: &str) {
     let world = World::start(spec(world).unwrap(), options).await.unwrap();

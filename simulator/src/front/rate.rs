@@ -34,8 +34,9 @@ impl Buckets {
     }
 }
 
-/// The operation's bucket. ECS documents its categories; ECR, STS and CloudWatch document
-/// rates a second; the rest publishes none, and what stands here is a guess on the low side.
+/// The operation's bucket. ECS documents its categories, ELB the one for reads; ECR, STS,
+/// CloudWatch and Logs document rates a second; the rest publishes none, and what stands here
+/// is a guess on the low side.
 fn category(service: Service, operation: &str) -> (&'static str, Rate) {
     let rate = |burst: u32, refill: u32| Rate { burst: burst.into(), refill: refill.into() };
     let reads = is_read(operation);
@@ -73,6 +74,7 @@ fn category(service: Service, operation: &str) -> (&'static str, Rate) {
         (Service::CodeDeploy, _) => ("codedeploy/modify", rate(10, 2)),
         (Service::Elb, _) if reads => ("elasticloadbalancing/read", rate(40, 10)),
         (Service::Elb, _) => ("elasticloadbalancing/modify", rate(20, 3)),
+        (Service::Logs, "FilterLogEvents") => ("logs/filter", rate(5, 5)),
         (Service::Logs, _) => ("logs", rate(25, 10)),
         (Service::AutoScaling, _) => ("application-autoscaling", rate(20, 10)),
     }

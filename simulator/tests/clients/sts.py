@@ -2,7 +2,7 @@
 
 import datetime
 
-from world import BUILD, DEPLOY, ONCE, Case, main, session, snapshot
+from world import BUILD, DEPLOY, ONCE, Case, main, of, session, snapshot
 
 NAMED = "arn:aws:iam::111111111111:role/named-in-trust"
 GUARDED = "arn:aws:iam::222222222222:role/guarded"
@@ -75,15 +75,7 @@ class AssumeRole(Case):
     def test_transitive_tags_go_on_and_cannot_be_passed_again(self):
         tags = [{"Key": "Repository", "Value": "acme/hello"}]
         first = sts().assume_role(RoleArn=BUILD, RoleSessionName="run", Tags=tags, TransitiveTagKeys=["Repository"])
-        import boto3
-
-        held = first["Credentials"]
-        client = boto3.client(
-            "sts",
-            aws_access_key_id=held["AccessKeyId"],
-            aws_secret_access_key=held["SecretAccessKey"],
-            aws_session_token=held["SessionToken"],
-        )
+        client = of(first["Credentials"]).client("sts", config=ONCE)
         client.assume_role(RoleArn=DEPLOY, RoleSessionName="run")
         with self.fails("ValidationError", 400):
             client.assume_role(RoleArn=DEPLOY, RoleSessionName="run", Tags=tags)

@@ -1,6 +1,7 @@
 """What the client scripts share: clients as a caller or a role of the world, and expected errors."""
 
 import contextlib
+import functools
 import json
 import os
 import unittest
@@ -21,22 +22,30 @@ def session(*roles, name="test", **parameters):
     held = boto3.Session()
     for role in roles:
         answer = held.client("sts").assume_role(RoleArn=role, RoleSessionName=name, **parameters)
-        held = boto3.Session(
-            aws_access_key_id=answer["Credentials"]["AccessKeyId"],
-            aws_secret_access_key=answer["Credentials"]["SecretAccessKey"],
-            aws_session_token=answer["Credentials"]["SessionToken"],
-        )
+        held = of(answer["Credentials"])
     return held
+
+
+def of(credentials):
+    """A session with credentials as STS gives them."""
+    return boto3.Session(
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials.get("SessionToken"),
+    )
+
+
+_roles = functools.cache(session)
 
 
 def build(service):
     """A client in the build account, as the build role."""
-    return session(BUILD).client(service, config=ONCE)
+    return _roles(BUILD).client(service, config=ONCE)
 
 
 def deploy(service):
     """A client in the production account, as the deploy role."""
-    return session(BUILD, DEPLOY).client(service, config=ONCE)
+    return _roles(BUILD, DEPLOY).client(service, config=ONCE)
 
 
 def snapshot():
