@@ -1,9 +1,9 @@
 //! Application Auto Scaling: what may change a service's count during a shift.
 
+use crate::Time;
 use crate::front::{Answer, ApiError, Call, Need, timestamp};
 use crate::spec::{ScalingPolicy, WorldSpec};
 use crate::state::{State as World, random_hex};
-use crate::Time;
 use serde_json::{Value, json};
 
 const DIMENSION: &str = "ecs:service:DesiredCount";

@@ -4,7 +4,7 @@
 
 mod support;
 
-use simulator::{Options, World};
+use simulator::{Fault, Options, World};
 use support::{options, run, spec};
 
 #[tokio::test]
@@ -15,6 +15,13 @@ async fn sts() {
 #[tokio::test]
 async fn front() {
     script("hello.yml", options(), "front.py").await;
+}
+
+#[tokio::test]
+async fn faults_of_the_transport() {
+    for fault in [Fault::Throttling, Fault::ServerErrors, Fault::ConnectionResets] {
+        script("hello.yml", Options { faults: vec![fault], ..options() }, "faults.py").await;
+    }
 }
 
 /// Starts the world, runs the script, and stops the world whatever came of it.

@@ -105,6 +105,11 @@ impl Credentials {
         self.session(caller)?.policy.as_ref()
     }
 
+    fn is_over(&self, session: &Held, world_now: Time, now: DateTime<Utc>) -> bool {
+        let cut = self.cut.is_some_and(|cut| world_now >= cut && session.minted < cut);
+        cut || session.expires <= now
+    }
+
     fn session(&self, caller: &Caller) -> Option<&Held> {
         self.keys.get(&caller.access_key)?.session.as_ref()
     }
@@ -125,11 +130,8 @@ pub(crate) fn authenticate(world: &World, signed: &Signed, now: DateTime<Utc>) -
         return Err(Refusal::UnknownKey);
     }
     signed.check(&key.secret, now)?;
-    if let Some(session) = &key.session {
-        let cut = credentials.cut.is_some_and(|cut| world.now >= cut && session.minted < cut);
-        if cut || session.expires <= now {
-            return Err(Refusal::Expired);
-        }
+    if key.session.as_ref().is_some_and(|session| credentials.is_over(session, world.now, now)) {
+        return Err(Refusal::Expired);
     }
     Ok(key.caller.clone())
 }
@@ -158,4 +160,45 @@ pub(crate) fn caller_environment(world: &World, spec: &WorldSpec) -> Vec<(String
     environment.push(("AWS_REGION".to_owned(), region.clone()));
     environment.push(("AWS_DEFAULT_REGION".to_owned(), region));
     environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    fn mint(credentials: &mut Credentials, at: i64) -> Minted {
+        let caller = crate::iam::session_caller("1", "build", "run");
+        let session =
+            Session { caller, seconds: 900, transitive: Vec::new(), source_identity: None, policy: None };
+        credentials.mint(Time(at), session)
+    }
+
+    #[test]
+    fn every_secret_holds_the_canary() {
+        let mut credentials = Credentials::new(Some("canary"));
+        credentials.add_user("1", "developer");
+        let minted = mint(&mut credentials, 0);
+        assert!(minted.secret.contains("canary") && minted.token.contains("canary"));
+        assert!(credentials.keys.values().all(|key| key.secret.contains("canary")));
+        assert!(!minted.access_key.contains("canary"), "an access key's id is no secret");
+    }
+
+    #[test]
+    fn sessions_end_by_their_time_and_by_the_cut() {
+        let mut credentials = Credentials::new(None);
+        let (before, now) = (mint(&mut credentials, 1_000), Utc::now());
+        let over = |credentials: &Credentials, minted: &Minted, world: i64, now| {
+            let session = credentials.keys[&minted.access_key].session.as_ref().unwrap();
+            credentials.is_over(session, Time(world), now)
+        };
+        assert!(!over(&credentials, &before, 5_000, now));
+        assert!(over(&credentials, &before, 5_000, now + TimeDelta::seconds(901)));
+
+        credentials.cut = Some(Time(3_000));
+        assert!(!over(&credentials, &before, 2_999, now), "the moment has not come");
+        assert!(over(&credentials, &before, 3_000, now));
+        let after = mint(&mut credentials, 3_000);
+        assert!(!over(&credentials, &after, 9_000, now), "they end once");
+    }
 }

@@ -85,3 +85,78 @@ fn refused() -> ApiError {
 fn invalid_token(message: &str) -> ApiError {
     ApiError::new("InvalidIdentityToken", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front::{Caller, Service};
+    use crate::{Options, World, github::oidc::Issuer, spec::Job};
+    use chrono::TimeDelta;
+    use std::sync::Arc;
+
+    const BUILD: &str = "arn:aws:iam::111111111111:role/greenlight-build";
+
+    async fn world() -> Arc<World> {
+        let spec = serde_yaml::from_str(include_str!("../../tests/worlds/hello.yml")).unwrap();
+        let listen = ([127, 0, 0, 1], 0).into();
+        let options = Options { listen, speed: 1.0, faults: Vec::new(), docker: false, canary: None };
+        World::start(spec, options).await.unwrap()
+    }
+
+    fn assume(world: &World, role: &str, token: &str) -> Answer {
+        let call = Call {
+            service: Service::Sts,
+            operation: "AssumeRoleWithWebIdentity".into(),
+            input: json!({ "RoleArn": role, "RoleSessionName": "run", "WebIdentityToken": token }),
+            caller: Caller::default(),
+            region: "eu-central-1".into(),
+        };
+        world.change(|state| assume_role_with_web_identity(state, &call))
+    }
+
+    fn token(world: &World, job: &Job, audience: &str, age: TimeDelta) -> String {
+        let state = world.lock();
+        let issuer = &state.iam.issuer;
+        issuer.token(&issuer.claims(job, Some(audience), Utc::now() - age)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_of_the_repository_enters() {
+        let world = world().await;
+        let job = Job { environment: Some("production".into()), ..Job::default() };
+        let answer = assume(&world, BUILD, &token(&world, &job, AUDIENCE, TimeDelta::zero())).unwrap();
+        assert_eq!(answer["SubjectFromWebIdentityToken"], "repo:acme@1001/hello@2002:environment:production");
+        assert_eq!(
+            answer["AssumedRoleUser"]["Arn"],
+            "arn:aws:sts::111111111111:assumed-role/greenlight-build/run"
+        );
+        assert!(answer["Credentials"]["SessionToken"].is_string());
+        world.shut_down().await;
+    }
+
+    #[tokio::test]
+    async fn each_refusal_has_its_code() {
+        let world = world().await;
+        let (job, none) = (Job::default(), TimeDelta::zero());
+        let good = token(&world, &job, AUDIENCE, none);
+        let old_form = Job { immutable_sub: false, ..Job::default() };
+        let stranger = Issuer::new(None).unwrap();
+        let foreign = stranger.token(&stranger.claims(&job, Some(AUDIENCE), Utc::now())).unwrap();
+        let deploy = "arn:aws:iam::222222222222:role/greenlight-deploy";
+        let refusals = [
+            (BUILD, token(&world, &job, AUDIENCE, TimeDelta::seconds(301)), "ExpiredTokenException", 400),
+            (BUILD, token(&world, &job, "https://github.com/acme", none), "InvalidIdentityToken", 400),
+            (BUILD, foreign, "InvalidIdentityToken", 400),
+            (BUILD, "not-a-token".to_owned(), "InvalidIdentityToken", 400),
+            (BUILD, token(&world, &old_form, AUDIENCE, none), "AccessDenied", 403),
+            ("arn:aws:iam::111111111111:role/greenlight-branch", good.clone(), "AccessDenied", 403),
+            ("arn:aws:iam::111111111111:role/nobody", good.clone(), "AccessDenied", 403),
+            (deploy, good, "InvalidIdentityToken", 400),
+        ];
+        for (role, token, code, status) in refusals {
+            let error = assume(&world, role, &token).unwrap_err();
+            assert_eq!((error.code.as_str(), error.status), (code, status), "{}", error.message);
+        }
+        world.shut_down().await;
+    }
+}

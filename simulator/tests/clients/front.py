@@ -61,8 +61,10 @@ class Signatures(Case):
             held.client("elbv2", config=ONCE, region_name=region).describe_load_balancers()
         with self.fails(query_code, 400):
             held.client("cloudwatch", config=ONCE, region_name=region).describe_alarms()
-        with speaking("smithy-rpc-v2-cbor"), self.fails(query_code, 400):
+        with speaking("smithy-rpc-v2-cbor"), self.fails(query_code, 400) as caught:
             held.client("cloudwatch", config=ONCE, region_name=region).describe_alarms()
+        answered = caught.exception.response["ResponseMetadata"]["HTTPHeaders"]
+        self.assertEqual(answered["smithy-protocol"], "rpc-v2-cbor")
 
     def test_an_unknown_key(self):
         self.refused(
