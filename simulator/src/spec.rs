@@ -396,6 +396,8 @@ pub struct Truths {
     pub description_limit: usize,
     /// The rollback's own deployment holds the group's slot.
     pub rollback_holds_slot: bool,
+    /// How long Install waits for green to become healthy.
+    pub install_limit_minutes: u64,
     /// Request rates by bucket, where they differ from the built-in ones: `codedeploy/read`, `ecs/service-read`.
     pub rates: BTreeMap<String, Rate>,
 }
@@ -422,6 +424,7 @@ impl Default for Truths {
             access_denied_status: 400,
             description_limit: 512,
             rollback_holds_slot: true,
+            install_limit_minutes: 60,
             rates: BTreeMap::new(),
         }
     }

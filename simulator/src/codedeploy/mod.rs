@@ -1,30 +1,42 @@
 //! Applications, deployment groups, and deployments as an explicit state machine.
 
-use crate::front::{Answer, ApiError, Call, Need};
+mod api;
+mod appspec;
+mod configs;
+mod creation;
+mod ending;
+mod machine;
+mod model;
+mod neighbours;
+mod populate;
+mod snapshot;
+mod stranger;
+mod traffic;
+
+pub(crate) use api::{handle, needs};
+pub(crate) use model::State;
+pub(crate) use populate::populate;
+pub(crate) use snapshot::snapshot;
+
 use crate::state::State as World;
-
-#[derive(Debug, Default)]
-pub(crate) struct State {}
-
-pub(crate) fn needs(_world: &World, _call: &Call) -> Vec<Need> {
-    Vec::new()
-}
-
-pub(crate) fn handle(_world: &mut World, call: &Call) -> Answer {
-    Err(ApiError::new("InvalidAction", format!("no operation is named {}", call.operation)))
-}
+use machine::Moment;
 
 /// One moment of all deployments.
-pub(crate) fn advance(_world: &mut World) -> Option<crate::Time> {
-    None
-}
-
-/// The applications, groups and configs that the world starts with.
-pub(crate) fn populate(_world: &mut World, _spec: &crate::spec::WorldSpec) -> anyhow::Result<()> {
-    Ok(())
-}
-
-/// `deployments` of the snapshot.
-pub(crate) fn snapshot(_world: &World) -> serde_json::Value {
-    serde_json::json!({})
+pub(crate) fn advance(world: &mut World) -> Option<crate::Time> {
+    stranger::arrive(world);
+    let active = world.codedeploy.places.values().flat_map(|holdings| &holdings.deployments);
+    if active.into_iter().all(model::Deployment::ended) {
+        return None;
+    }
+    // The machine changes the deployments and their surroundings at once.
+    let mut state = std::mem::take(&mut world.codedeploy);
+    let (truths, faults) = (world.truths.clone(), world.faults.clone());
+    let moment = Moment { now: world.now, truths: &truths, faults: &faults, functions: &state.functions };
+    let next = state
+        .places
+        .values_mut()
+        .filter_map(|holdings| machine::run(&mut holdings.deployments, &moment, world))
+        .min();
+    world.codedeploy = state;
+    next
 }
