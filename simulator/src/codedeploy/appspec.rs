@@ -63,7 +63,9 @@ fn version(document: &Map<String, Value>) -> Result<(), String> {
 fn properties(properties: &Map<String, Value>) -> Result<AppSpec, String> {
     let task_definition = text(properties, "taskDefinition")?.ok_or("Properties has no TaskDefinition")?;
     if !(task_definition.starts_with("arn:") && task_definition.contains(":task-definition/")) {
-        return Err(format!("TaskDefinition must be the ARN of a task definition, it is '{task_definition}'"));
+        return Err(format!(
+            "TaskDefinition must be the ARN of a task definition, it is '{task_definition}'"
+        ));
     }
     let balancer = get(properties, "loadBalancerInfo").ok_or("Properties has no LoadBalancerInfo")?;
     let balancer = object(balancer, "LoadBalancerInfo")?;
@@ -113,7 +115,8 @@ fn strategy(strategy: &Value) -> Result<Vec<Value>, String> {
     let items = strategy.as_array().ok_or("CapacityProviderStrategy must be a list")?;
     let item = |item: &Value| {
         let item = object(item, "An item of CapacityProviderStrategy")?;
-        let provider = text(item, "capacityProvider")?.ok_or("CapacityProviderStrategy has no CapacityProvider")?;
+        let provider =
+            text(item, "capacityProvider")?.ok_or("CapacityProviderStrategy has no CapacityProvider")?;
         let number = |name: &str| match present(item, name) {
             None => Ok(0),
             Some(n) => n.as_u64().ok_or_else(|| format!("{name} of {provider} must be a number")),
@@ -215,8 +218,12 @@ mod tests {
 
     #[test]
     fn hooks_are_a_list_of_events_and_functions() {
-        let spec = parse(&yaml("0.0", "Hooks:\n  - beforeInstall: one\n  - AfterAllowTraffic: two\n")).unwrap();
-        assert_eq!(spec.hooks, [("BeforeInstall", "one".to_owned()), ("AfterAllowTraffic", "two".to_owned())]);
+        let spec =
+            parse(&yaml("0.0", "Hooks:\n  - beforeInstall: one\n  - AfterAllowTraffic: two\n")).unwrap();
+        assert_eq!(
+            spec.hooks,
+            [("BeforeInstall", "one".to_owned()), ("AfterAllowTraffic", "two".to_owned())]
+        );
         assert!(parse(&yaml("0.0", "Hooks:\n  - AllowTraffic: one\n")).is_err());
         assert!(parse(&yaml("0.0", "Hooks: {BeforeInstall: one}\n")).is_err());
     }

@@ -6,7 +6,8 @@ use super::{
     ending::new_id,
     machine::TAKE_UP,
     model::{
-        AFTER_TEST, Alarms, Deployment, Event, Group, Holdings, Hook, Phase, Place, Revision, Rollback, Status,
+        AFTER_TEST, Alarms, Deployment, Event, Group, Holdings, Hook, Phase, Place, Revision, Rollback,
+        Status,
     },
 };
 use crate::Time;
@@ -43,7 +44,8 @@ pub(super) fn create<'a>(
     }
     let mut events: Vec<Event> = group.event_names().into_iter().map(Event::pending).collect();
     for event in &mut events {
-        let function = appspec.hooks.iter().rev().find(|(name, _)| *name == event.name).map(|(_, f)| f.clone());
+        let function =
+            appspec.hooks.iter().rev().find(|(name, _)| *name == event.name).map(|(_, f)| f.clone());
         event.hook = function.map(|function| Hook { function, execution: None });
     }
     if let Some(function) = request.failing_hook {

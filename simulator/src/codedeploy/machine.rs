@@ -163,7 +163,8 @@ fn event(
         }
         Work::Hook { limit, .. } if now >= limit => return Err(Ending::hook_silent()),
         Work::Install { limit } => {
-            let green = green(d, aws).ok_or_else(|| Ending::update_error("The replacement task set is gone."))?;
+            let green =
+                green(d, aws).ok_or_else(|| Ending::update_error("The replacement task set is gone."))?;
             if !green.steady {
                 if now < limit {
                     return Ok(false);
@@ -219,7 +220,7 @@ fn enter(d: &mut Deployment, index: usize, moment: &Moment, aws: &mut dyn Neighb
     let back = d.rolls_back.is_some();
     match name {
         "Install" if !back => {
-            install(d, moment, aws)?;
+            install(d, aws)?;
             let limit = now + Duration::from_secs(60 * moment.truths.install_limit_minutes);
             d.phase = Phase::Event { index, work: Work::Install { limit } };
         }
@@ -253,7 +254,7 @@ fn function_name(name_or_arn: &str) -> &str {
     if parts.next() == Some("arn") { parts.nth(5).unwrap_or(name_or_arn) } else { name_or_arn }
 }
 
-fn install(d: &mut Deployment, moment: &Moment, aws: &mut dyn Neighbours) -> Result<(), Ending> {
+fn install(d: &mut Deployment, aws: &mut dyn Neighbours) -> Result<(), Ending> {
     let Some(blue) = d.blue.clone() else { return Err(Ending::no_primary(d)) };
     let service = d.service();
     let idle = traffic::pair(d, aws).into_iter().find(|group| *group != blue.group);
@@ -265,9 +266,7 @@ fn install(d: &mut Deployment, moment: &Moment, aws: &mut dyn Neighbours) -> Res
         .filter(|set| set.status == "ACTIVE" && set.id != blue.task_set)
         .map(|set| set.id)
         .collect();
-    if !left.is_empty() {
-        traffic::all_to_blue(d, &blue.group, &group, moment.now, aws)?;
-    }
+    traffic::all_to_blue(d, &blue.group, &group, aws)?;
     for id in left {
         aws.drain_task_set(&service, &id);
     }
@@ -368,11 +367,7 @@ fn outsider_stops(d: &mut Deployment, moment: &Moment, after: Duration, steps: u
         (false, 2) => Duration::ZERO,
         _ => after,
     };
-    d.stop = Some(Stop {
-        at: moment.now + after,
-        rollback: Some(true),
-        by: stranger::arn(&d.place.account),
-    });
+    d.stop = Some(Stop { at: moment.now + after, rollback: Some(true), by: stranger::arn(&d.place.account) });
 }
 
 /// When the deployment wants to be looked at again.

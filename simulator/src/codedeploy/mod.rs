@@ -11,6 +11,8 @@ mod neighbours;
 mod populate;
 mod snapshot;
 mod stranger;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 pub(crate) use api::{handle, needs};

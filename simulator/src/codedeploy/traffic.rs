@@ -29,17 +29,15 @@ pub(super) fn shift(
     Ok(())
 }
 
-/// Gives all of the production traffic to blue before there is a green.
+/// Gives all of the production traffic to blue before there is a green, and puts the idle group
+/// behind the listener, so that its targets are checked.
 pub(super) fn all_to_blue(
-    d: &mut Deployment,
+    d: &Deployment,
     blue: &TargetGroup,
     idle: &TargetGroup,
-    now: Time,
     aws: &mut dyn Neighbours,
 ) -> Result<(), Ending> {
-    set_production(&d.group.production_listener, blue, idle, 0, aws)?;
-    d.weights.push((now, 0));
-    Ok(())
+    set_production(&d.group.production_listener, blue, idle, 0, aws)
 }
 
 fn set_production(

@@ -116,8 +116,12 @@ fn shape(config: Option<&Value>) -> Result<Shape> {
 fn minimum(hosts: Option<&Value>) -> Result<(String, i64)> {
     let hosts = hosts.cloned().unwrap_or_default();
     match (input::text(&hosts, "type")?, hosts.get("value").and_then(Value::as_i64)) {
-        (Some(kind @ ("HOST_COUNT" | "FLEET_PERCENT")), Some(value)) if value >= 0 => Ok((kind.to_owned(), value)),
-        _ => error("InvalidMinimumHealthyHostValueException", "The minimum healthy hosts value is not valid."),
+        (Some(kind @ ("HOST_COUNT" | "FLEET_PERCENT")), Some(value)) if value >= 0 => {
+            Ok((kind.to_owned(), value))
+        }
+        _ => {
+            error("InvalidMinimumHealthyHostValueException", "The minimum healthy hosts value is not valid.")
+        }
     }
 }
 

@@ -40,10 +40,8 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     };
     if let Some(active) = active(holdings, &group.application, &group.name, truths.rollback_holds_slot) {
         stranger::stood_in_the_way(active, now);
-        let message = format!(
-            "The Deployment Group '{}' already has an active Deployment '{}'",
-            group.name, active.id
-        );
+        let message =
+            format!("The Deployment Group '{}' already has an active Deployment '{}'", group.name, active.id);
         return error("DeploymentLimitExceededException", message);
     }
     let request = Request {
@@ -69,8 +67,10 @@ fn config(holdings: &Holdings, name: &str) -> Result<Config> {
         return error("DeploymentConfigDoesNotExistException", message);
     };
     if config.platform != "ECS" {
-        let message =
-            format!("The deployment configuration {name} is for the compute platform {}, not ECS.", config.platform);
+        let message = format!(
+            "The deployment configuration {name} is for the compute platform {}, not ECS.",
+            config.platform
+        );
         return error("InvalidDeploymentConfigNameException", message);
     }
     Ok(config)
@@ -173,7 +173,8 @@ pub(super) fn go_on(world: &mut World, call: &Call) -> Answer {
         (Phase::Ready { go, .. }, "READY_WAIT") => *go = true,
         (Phase::Terminating { until }, "TERMINATION_WAIT") => *until = Some(now),
         _ => {
-            let message = format!("The deployment {} is not in the {wait} and can't continue.", deployment.id);
+            let message =
+                format!("The deployment {} is not in the {wait} and can't continue.", deployment.id);
             return error("DeploymentIsNotInReadyStateException", message);
         }
     }
@@ -205,7 +206,8 @@ pub(super) fn put_hook_status(world: &mut World, call: &Call) -> Answer {
         event.hook.as_ref().is_some_and(|hook| hook.execution.as_deref() == Some(execution))
     };
     let Some(position) = deployment.events.iter().position(named) else {
-        let message = format!("No lifecycle event of {} has the hook execution '{execution}'.", deployment.id);
+        let message =
+            format!("No lifecycle event of {} has the hook execution '{execution}'.", deployment.id);
         return error("InvalidLifecycleEventHookExecutionIdException", message);
     };
     match &mut deployment.phase {

@@ -104,8 +104,7 @@ pub(super) fn get(world: &mut World, call: &Call) -> Answer {
 pub(super) fn batch_get(world: &mut World, call: &Call) -> Answer {
     let holdings = input::holdings(world, call);
     let application = input::application(holdings, input::application_name(&call.input)?)?;
-    let names =
-        input::batch(&call.input, "deploymentGroupNames", "DeploymentGroupNameRequiredException")?;
+    let names = input::batch(&call.input, "deploymentGroupNames", "DeploymentGroupNameRequiredException")?;
     let mut infos = Vec::new();
     let mut missing = None;
     for name in names {
@@ -155,7 +154,9 @@ fn apply(world: &mut World, call: &Call, group: &mut Group) -> Result<()> {
     }
     if let Some(style) = given("deploymentStyle") {
         let of = |field: &str| style.get(field).and_then(Value::as_str);
-        if (of("deploymentType"), of("deploymentOption")) != (Some("BLUE_GREEN"), Some("WITH_TRAFFIC_CONTROL")) {
+        if (of("deploymentType"), of("deploymentOption"))
+            != (Some("BLUE_GREEN"), Some("WITH_TRAFFIC_CONTROL"))
+        {
             let message = "The ECS compute platform takes BLUE_GREEN and WITH_TRAFFIC_CONTROL only.";
             return error("InvalidDeploymentStyleException", message);
         }
@@ -179,7 +180,8 @@ fn apply(world: &mut World, call: &Call, group: &mut Group) -> Result<()> {
 }
 
 fn ecs_service(services: &Value, group: &mut Group) -> Result<()> {
-    let invalid = || error("InvalidECSServiceException", "Exactly one ECS service with its cluster is needed.");
+    let invalid =
+        || error("InvalidECSServiceException", "Exactly one ECS service with its cluster is needed.");
     let [service] = services.as_array().map(Vec::as_slice).unwrap_or_default() else { return invalid() };
     let (Some(name), Some(cluster)) =
         (input::text(service, "serviceName")?, input::text(service, "clusterName")?)
@@ -195,7 +197,8 @@ fn blue_green(config: &Value, group: &mut Group) -> Result<()> {
     /// Two days.
     const LONGEST: u32 = 2880;
     let invalid = |message: &str| error("InvalidBlueGreenDeploymentConfigurationException", message);
-    if let Some(terminate) = config.get("terminateBlueInstancesOnDeploymentSuccess").filter(|c| !c.is_null()) {
+    if let Some(terminate) = config.get("terminateBlueInstancesOnDeploymentSuccess").filter(|c| !c.is_null())
+    {
         match input::text(terminate, "action")? {
             Some("TERMINATE") => {}
             Some("KEEP_ALIVE") => return invalid("KEEP_ALIVE is not supported by the ECS compute platform."),
@@ -210,7 +213,8 @@ fn blue_green(config: &Value, group: &mut Group) -> Result<()> {
             Some("CONTINUE_DEPLOYMENT") => false,
             _ => return invalid("actionOnTimeout should be CONTINUE_DEPLOYMENT or STOP_DEPLOYMENT."),
         };
-        group.ready = Ready { stop, minutes: input::minutes(ready, "waitTimeInMinutes")?.unwrap_or_default() };
+        group.ready =
+            Ready { stop, minutes: input::minutes(ready, "waitTimeInMinutes")?.unwrap_or_default() };
     }
     if group.termination_minutes > LONGEST || group.ready.minutes > LONGEST {
         return invalid("A wait can't be longer than 2880 minutes.");

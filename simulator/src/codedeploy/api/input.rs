@@ -116,7 +116,11 @@ pub(super) fn valid_id(id: &str) -> Result<&str> {
     let well_formed = id.strip_prefix("d-").is_some_and(|rest| {
         rest.len() == 9 && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
     });
-    if well_formed { Ok(id) } else { error("InvalidDeploymentIdException", format!("The deployment ID {id} is not valid.")) }
+    if well_formed {
+        Ok(id)
+    } else {
+        error("InvalidDeploymentIdException", format!("The deployment ID {id} is not valid."))
+    }
 }
 
 /// What the caller's account has in the call's region.
@@ -159,7 +163,10 @@ pub(super) fn revision(input: &Value) -> Result<(String, AppSpec)> {
     if let Some(given) = self::text(&content, "sha256")?
         && given != creation::sha256(text)
     {
-        return error("InvalidRevisionException", "The SHA256 of the revision's content does not match the given one.");
+        return error(
+            "InvalidRevisionException",
+            "The SHA256 of the revision's content does not match the given one.",
+        );
     }
     match appspec::parse(text) {
         Ok(spec) => Ok((text.to_owned(), spec)),
@@ -179,7 +186,8 @@ pub(super) fn revision_sha256(location: &Value) -> Result<String> {
 
 /// The `revision` of a call, which must be an inline AppSpec.
 pub(super) fn revision_location(input: &Value) -> Result<&Value> {
-    let Some(location) = input.get("revision").filter(|r| r.as_object().is_some_and(|r| !r.is_empty())) else {
+    let Some(location) = input.get("revision").filter(|r| r.as_object().is_some_and(|r| !r.is_empty()))
+    else {
         return error("RevisionRequiredException", "RevisionLocation must be specified");
     };
     inline(location)?;
@@ -237,7 +245,10 @@ pub(super) fn alarms(config: &Value) -> Result<Alarms> {
         return error("AlarmsLimitExceededException", "A maximum of 10 alarms can be configured.");
     }
     if enabled && names.is_empty() {
-        return error("InvalidAlarmConfigException", "The alarm configuration is enabled, but names no alarm.");
+        return error(
+            "InvalidAlarmConfigException",
+            "The alarm configuration is enabled, but names no alarm.",
+        );
     }
     let ignore_poll_failure = boolean(config, "ignorePollAlarmFailure")?.unwrap_or_default();
     Ok(Alarms { enabled, ignore_poll_failure, names })

@@ -26,7 +26,9 @@ pub(crate) fn needs(world: &World, call: &Call) -> Vec<Need> {
         "CreateDeployment" => {
             let Some(group) = given("deploymentGroupName").and_then(group) else { return Vec::new() };
             let mut needs = vec![on(group.clone())];
-            if let Some(config) = given("deploymentConfigName").map(str::to_owned).or_else(|| config(world, call)) {
+            if let Some(config) =
+                given("deploymentConfigName").map(str::to_owned).or_else(|| config(world, call))
+            {
                 needs.push(Need::new(
                     "codedeploy:GetDeploymentConfig",
                     place.arn(&format!("deploymentconfig:{config}")),
@@ -45,8 +47,7 @@ pub(crate) fn needs(world: &World, call: &Call) -> Vec<Need> {
             vec![on(given("deploymentGroupName").and_then(group).unwrap_or("deploymentgroup:*".into()))]
         }
         "BatchGetDeployments" => {
-            let mut groups: Vec<String> =
-                several("deploymentIds").into_iter().filter_map(group_of).collect();
+            let mut groups: Vec<String> = several("deploymentIds").into_iter().filter_map(group_of).collect();
             groups.sort();
             groups.dedup();
             groups.into_iter().map(on).collect()
@@ -60,7 +61,10 @@ pub(crate) fn needs(world: &World, call: &Call) -> Vec<Need> {
         "ListApplications" => vec![on("application:*".into())],
         "ListDeploymentConfigs" => vec![on("deploymentconfig:*".into())],
         "GetDeploymentConfig" | "CreateDeploymentConfig" | "DeleteDeploymentConfig" => {
-            given("deploymentConfigName").map(|name| on(format!("deploymentconfig:{name}"))).into_iter().collect()
+            given("deploymentConfigName")
+                .map(|name| on(format!("deploymentconfig:{name}")))
+                .into_iter()
+                .collect()
         }
         "CreateDeploymentGroup" | "DeleteDeploymentGroup" | "GetDeploymentGroup" => {
             given("deploymentGroupName").and_then(group).map(on).into_iter().collect()

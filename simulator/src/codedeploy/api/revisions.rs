@@ -113,7 +113,8 @@ fn info(holdings: &Holdings, application: &Application, revision: &Revision) -> 
 
 /// The groups that the revision is the target of.
 fn groups<'a>(holdings: &Holdings, application: &'a Application, revision: &Revision) -> Vec<&'a String> {
-    let is_target =
-        |group: &&String| holdings.target_revision(&application.name, group).as_ref() == Some(&revision.sha256);
+    let is_target = |group: &&String| {
+        holdings.target_revision(&application.name, group).as_ref() == Some(&revision.sha256)
+    };
     application.groups.keys().filter(is_target).collect()
 }

@@ -45,7 +45,12 @@ pub(super) fn batch_get(world: &mut World, call: &Call) -> Answer {
     match ids.len() {
         0 => return no_target_id(),
         1..=25 => {}
-        _ => return error("DeploymentTargetListSizeExceededException", "At most 25 targets can be asked for."),
+        _ => {
+            return error(
+                "DeploymentTargetListSizeExceededException",
+                "At most 25 targets can be asked for.",
+            );
+        }
     }
     for id in ids {
         own(&deployment, id)?;
