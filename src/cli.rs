@@ -1,7 +1,7 @@
 //! The command line: the commands and their options. An action input of an option's name counts
 //! as that option, unless it is given as a flag.
 
-use crate::{inputs::field::Overrides, report, surroundings::Variables};
+use crate::{inputs::field::Overrides, report, secret::Secret, surroundings::Variables};
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf};
 
@@ -142,11 +142,12 @@ impl Options {
         report::Options {
             format: self.log_format,
             github: report::GitHub {
-                token: token.map(str::to_owned),
+                token: token.map(Secret::new),
                 check: self.check_run,
                 status: self.commit_status,
                 comment: self.comment,
                 deployment: self.github_deployment,
+                ..report::GitHub::default()
             },
         }
     }

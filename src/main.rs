@@ -8,8 +8,10 @@ mod config;
 mod console;
 mod deployment;
 mod event;
+mod github;
 mod image;
 mod inputs;
+mod job;
 mod marker;
 mod outcome;
 mod plan;
@@ -19,6 +21,7 @@ mod say;
 mod secret;
 mod surroundings;
 mod task_definition;
+mod tls;
 
 use anyhow::Context;
 use cli::{Cli, Command, Options};

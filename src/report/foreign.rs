@@ -46,28 +46,39 @@ pub fn json(document: &str) -> Cow<'_, str> {
 /// Running text in Markdown: no mention, no HTML, no markup, one line.
 pub fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for line in lines(text) {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        for c in strip(line).chars() {
-            match c {
-                '&' => out.push_str("&amp;"),
-                '<' => out.push_str("&lt;"),
-                '>' => out.push_str("&gt;"),
-                // A reference is resolved before mentions and issue numbers are looked for, so
-                // only a character between keeps them from being found.
-                '@' => out.push_str("@\u{200b}"),
-                '#' => out.push_str("\\#"),
-                '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' | '$' => {
-                    out.push('\\');
-                    out.push(c);
-                }
-                c => out.push(c),
+    let line = strip(&lines(text).collect::<Vec<_>>().join(" "));
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // Mentions and references are looked for in what an escape leaves, so only a
+            // character between keeps them from being found.
+            '@' => out.push_str("@\u{200b}"),
+            '#' if chars.peek().is_some_and(char::is_ascii_digit) => out.push_str("#\u{200b}"),
+            '#' | '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' | '$' => {
+                out.push('\\');
+                out.push(c);
             }
+            c => out.push(c),
         }
     }
     out
+}
+
+/// The same, where what stands between backticks stays code.
+pub fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return markdown(text);
+    }
+    let part = |(at, part): (usize, &&str)| match (at % 2, part.is_empty()) {
+        (_, true) => String::new(),
+        (0, _) => markdown(part),
+        _ => code(part),
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// Code in running Markdown or in a table's cell.
@@ -195,8 +206,10 @@ mod tests {
     fn markdown_has_no_mention_html_or_markup() {
         assert_eq!(
             markdown("@team <img src=x> **bold** `a` #12\n# head | cell"),
-            "@\u{200b}team &lt;img src=x&gt; \\*\\*bold\\*\\* \\`a\\` \\#12 \\# head \\| cell"
+            "@\u{200b}team &lt;img src=x&gt; \\*\\*bold\\*\\* \\`a\\` #\u{200b}12 \\# head \\| cell"
         );
+        assert_eq!(prose("run `a @b` or *c*"), "run `a @b` or \\*c\\*");
+        assert_eq!(prose("an odd ` @b"), "an odd \\` @\u{200b}b");
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl History {
     pub fn take(&mut self, event: &Event, now: Duration) -> bool {
         match event {
             Event::Note { .. } | Event::BuildOutput { .. } => true,
-            Event::Started(run) => replace(&mut self.run, run.clone(), |a, b| Arc::ptr_eq(a, b)),
+            Event::Started(run) => replace(&mut self.run, run.clone(), Arc::ptr_eq),
             Event::Stage { stage } => {
                 self.waiting = None;
                 replace(&mut self.stage, *stage, |a, b| a == b)
@@ -196,7 +196,7 @@ impl History {
             }
             Event::Finished(outcome) => {
                 self.waiting = None;
-                replace(&mut self.outcome, outcome.clone(), |a, b| Arc::ptr_eq(a, b))
+                replace(&mut self.outcome, outcome.clone(), Arc::ptr_eq)
             }
         }
     }

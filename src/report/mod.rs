@@ -1,21 +1,28 @@
 //! One stream of events to all that show it: job log, live view, JSON lines, job summary,
 //! outputs, GitHub. A report that fails is a warning, never the run's failure.
 
-mod foreign;
+pub mod foreign;
+mod github;
 pub mod history;
 mod json;
 mod live;
 mod runner;
+mod secrets;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use crate::{
     event::Event,
+    github::Limits,
+    job::Job,
     outcome::Outcome,
+    say,
+    secret::Secret,
     surroundings::{Pace, Variables},
 };
 use history::History;
+use secrets::Secrets;
 use std::{
     io::{self, IsTerminal, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -38,13 +45,14 @@ pub struct Options {
 }
 
 /// What GitHub is told, given a token and a job.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct GitHub {
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     pub check: bool,
     pub status: bool,
     pub comment: bool,
     pub deployment: bool,
+    pub limits: Limits,
 }
 
 /// Cheap to clone and to share.
@@ -56,6 +64,9 @@ struct Inner {
     history: Arc<Mutex<History>>,
     /// Taken before the history, never the other way round.
     out: Mutex<Out>,
+    secrets: Secrets,
+    job: Option<Arc<Job>>,
+    github: Option<github::Handle>,
 }
 
 struct Out {
@@ -63,7 +74,6 @@ struct Out {
     sink: Sink,
     /// Under GitHub Actions.
     actions: bool,
-    secrets: Vec<String>,
     files: runner::Files,
 }
 
@@ -76,9 +86,6 @@ enum Sink {
     Plain(Box<dyn Write + Send>),
     Live(live::View),
 }
-
-/// A shorter secret would take words out of the log that aren't one.
-const SHORTEST_SECRET: usize = 8;
 
 impl Reporter {
     pub fn new(options: Options, variables: &Variables, pace: Pace) -> Reporter {
@@ -119,13 +126,22 @@ impl Reporter {
             Format::Json => Log::Json,
         };
         let files = runner::Files::of(variables);
-        let out = Out { log, sink, actions, secrets: Vec::new(), files };
-        Reporter(Arc::new(Inner { pace, history, out: Mutex::new(out) }))
+        let secrets = Secrets::default();
+        let out = Out { log, sink, actions, files };
+        let job = Job::of(variables).map(Arc::new);
+        let github = github::Handle::new(&options.github, job.as_ref(), pace);
+        let reporter =
+            Reporter(Arc::new(Inner { pace, history, out: Mutex::new(out), secrets, job, github }));
+        if let Some(token) = &options.github.token {
+            reporter.mask(token.expose());
+        }
+        reporter
     }
 
     /// Tells an event to every report; never blocks and never fails.
-    pub fn tell(&self, event: Event) {
-        let inner = &*self.0;
+    pub fn tell(&self, mut event: Event) {
+        let inner = &self.0;
+        inner.secrets.hide_in(&mut event);
         let elapsed = inner.pace.elapsed();
         let now = inner.pace.now();
         let mut out = lock(&inner.out);
@@ -144,26 +160,36 @@ impl Reporter {
         for line in lines {
             out.print(&line);
         }
-        out.keep(&event);
+        let kept = out.keep(&event);
         if let Sink::Live(view) = &mut out.sink {
             view.refresh();
+        }
+        drop(out);
+        if let Err(error) = kept {
+            self.tell(Event::Warning { text: say::github::runner_file(&error) });
+        }
+        if let Event::Finished(_) = event {
+            // Here already, should the process not live to finish.
+            self.summarise();
+        }
+        if let Some(github) = &inner.github {
+            github.changed(&event, inner);
+        }
+    }
+
+    /// The job has an `environment:` of its own, so that the runner keeps a GitHub Deployment.
+    pub fn has_environment(&self) {
+        if let Some(github) = &self.0.github {
+            github.has_environment();
         }
     }
 
     /// Keeps a secret out of all that is written from here on, and tells the runner to.
     pub fn mask(&self, secret: &str) {
+        let new = self.0.secrets.add(secret);
         let mut out = lock(&self.0.out);
-        let parts = foreign::lines(secret).map(str::trim).filter(|part| part.len() >= SHORTEST_SECRET);
-        for part in parts.map(str::to_owned).collect::<Vec<_>>() {
-            if out.secrets.contains(&part) {
-                continue;
-            }
-            if out.actions {
-                for line in text::Text::mask(&part) {
-                    out.command(&line);
-                }
-            }
-            out.secrets.push(part);
+        if out.actions {
+            new.iter().flat_map(|line| text::Text::mask(line)).for_each(|line| out.command(&line));
         }
     }
 
@@ -173,25 +199,48 @@ impl Reporter {
         self.finish_within(Duration::from_secs(20)).await;
     }
 
-    pub async fn finish_within(&self, _limit: Duration) {}
+    pub async fn finish_within(&self, limit: Duration) {
+        let Some(github) = &self.0.github else { return };
+        let warnings = github.finish(limit).await;
+        if warnings.is_empty() {
+            return;
+        }
+        for text in warnings {
+            self.tell(Event::Warning { text });
+        }
+        if lock(&self.0.history).outcome.is_some() {
+            self.summarise();
+        }
+    }
 
     /// What was told so far.
     pub fn history(&self) -> History {
         lock(&self.0.history).clone()
     }
+
+    fn summarise(&self) {
+        let mut out = lock(&self.0.out);
+        let summary = say::markdown::summary(&lock(&self.0.history), self.0.job.as_deref());
+        if let Err(error) = out.files.summary(&summary) {
+            drop(out);
+            self.tell(Event::Warning { text: say::github::runner_file(&error) });
+        }
+    }
+
+    /// For the post step.
+    fn keep_state(&self, name: &str, value: &str) {
+        let kept = lock(&self.0.out).files.state(name, value);
+        if let Err(error) = kept {
+            self.tell(Event::Warning { text: say::github::runner_file(&error) });
+        }
+    }
 }
 
 impl Out {
     fn print(&mut self, line: &str) {
-        let mut line = std::borrow::Cow::Borrowed(line);
-        for secret in &self.secrets {
-            if line.contains(secret.as_str()) {
-                line = line.replace(secret.as_str(), "***").into();
-            }
-        }
         match &mut self.sink {
             Sink::Plain(out) => drop(writeln!(out, "{line}").and_then(|()| out.flush())),
-            Sink::Live(view) => view.print(&line),
+            Sink::Live(view) => view.print(line),
         }
     }
 
@@ -204,9 +253,9 @@ impl Out {
     }
 
     /// Hands the runner what it keeps of an event: outputs, and ids for the post step.
-    fn keep(&mut self, event: &Event) {
+    fn keep(&mut self, event: &Event) -> io::Result<()> {
         let files = &mut self.files;
-        let kept = match event {
+        match event {
             Event::Started(run) => run.url.as_deref().map_or(Ok(()), |url| files.output("url", url)),
             Event::ImageReady { uri, digest, tags, built } => {
                 let (uri, digest, tags) = (uri.clone(), digest.clone(), tags.clone());
@@ -228,9 +277,6 @@ impl Out {
                 .and_then(|()| files.output("rollback-deployment-id", rollback)),
             Event::Finished(outcome) => self.keep_outcome(outcome),
             _ => Ok(()),
-        };
-        if let Err(error) = kept {
-            tracing::warn!("the runner's file can't be written: {error}");
         }
     }
 
@@ -259,19 +305,14 @@ impl Out {
 
 impl Default for GitHub {
     fn default() -> GitHub {
-        GitHub { token: None, check: true, status: true, comment: true, deployment: true }
-    }
-}
-
-impl std::fmt::Debug for GitHub {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GitHub")
-            .field("token", &self.token.as_ref().map(|_| "***"))
-            .field("check", &self.check)
-            .field("status", &self.status)
-            .field("comment", &self.comment)
-            .field("deployment", &self.deployment)
-            .finish()
+        GitHub {
+            token: None,
+            check: true,
+            status: true,
+            comment: true,
+            deployment: true,
+            limits: Limits::default(),
+        }
     }
 }
 

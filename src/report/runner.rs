@@ -9,9 +9,6 @@ use std::{
     path::PathBuf,
 };
 
-/// GitHub takes no larger summary of a step.
-pub(super) const SUMMARY_LIMIT: usize = 1024 * 1024;
-
 #[derive(Default)]
 pub(super) struct Files {
     output: Option<PathBuf>,

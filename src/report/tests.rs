@@ -9,7 +9,7 @@ use crate::{
 
 /// What was written, readable while the reporter holds the other end.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -22,13 +22,12 @@ impl Write for Written {
 }
 
 impl Written {
-    fn text(&self) -> String {
-        // Spans depend on the machine.
+    pub(super) fn text(&self) -> String {
         String::from_utf8(lock(&self.0).clone()).unwrap()
     }
 }
 
-fn reporter(options: Options, variables: &[(&str, &str)]) -> (Reporter, Written) {
+pub(super) fn reporter(options: Options, variables: &[(&str, &str)]) -> (Reporter, Written) {
     let written = Written::default();
     let variables = Variables::of(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
     // A world that stands still, so that no elapsed time is in the text.
@@ -36,7 +35,7 @@ fn reporter(options: Options, variables: &[(&str, &str)]) -> (Reporter, Written)
     (Reporter::to(options, &variables, pace, written.clone()), written)
 }
 
-fn story() -> Vec<Event> {
+pub(super) fn story() -> Vec<Event> {
     let run = Run {
         command: "deploy".into(),
         service: "hello".into(),
@@ -118,7 +117,7 @@ fn story() -> Vec<Event> {
     ]
 }
 
-fn tell(reporter: &Reporter, events: impl IntoIterator<Item = Event>) {
+pub(super) fn tell(reporter: &Reporter, events: impl IntoIterator<Item = Event>) {
     for event in events {
         reporter.tell(event);
     }
@@ -325,5 +324,214 @@ fn the_runner_keeps_outputs_and_state() {
     task_definition_arn=arn:aws:ecs:eu-central-1:222222222222:task-definition/hello:12
     deployment_id=d-ABCDEF123
     outcome=succeeded
+    ");
+}
+
+#[test]
+fn the_summary_has_it_all_at_a_glance() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("summary").to_string_lossy().into_owned();
+    let (reporter, _) = reporter(Options::default(), &[("GITHUB_STEP_SUMMARY", &path)]);
+    tell(&reporter, story());
+    insta::assert_snapshot!(std::fs::read_to_string(path).unwrap(), @"
+    ## ✅ Deployed: hello / production
+
+    Deployment d-ABCDEF123 succeeded.
+    Production is on hello:12, the new version: 100 % of the traffic, 4 tasks running.
+
+    | | |
+    |---|---|
+    | Image | `111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello` |
+    | Digest | `sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae` |
+    | Revision | `hello:12` |
+    | Previous revision | `hello:11` |
+    | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) |
+    | Commit | `5d1c9f0` |
+    | Account | `222222222222`, `eu-central-1` |
+    | URL | https://hello.example |
+
+    | traffic at | blue | green |
+    |---|---|---|
+    | 00:00 | 90 % | 10 % |
+    | 00:00 | 0 % | 100 % |
+
+    | lifecycle of `d-ABCDEF123` | status | began | took |
+    |---|---|---|---|
+    | BeforeInstall | Succeeded | 00:00 | under 1s |
+    | Install | Succeeded | 00:00 | under 1s |
+
+    | check | | measured | wanted |
+    |---|---|---|---|
+    | GET /health | passed | 200 in 12 ms | 200 |
+
+    | alarm | state | |
+    |---|---|---|
+    | hello-5xx | OK |  |
+
+    ### Warnings
+
+    - A scaling policy may act during the shift: 50 % of it.
+
+    <details><summary>Plan</summary>
+
+    ```
+    image  build
+    steps  3
+    ```
+
+    </details>
+    ");
+}
+
+#[test]
+fn a_failures_summary_begins_with_the_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("summary").to_string_lossy().into_owned();
+    let (reporter, _) = reporter(Options::default(), &[("GITHUB_STEP_SUMMARY", &path)]);
+    let mut outcome = Outcome::new(
+        Word::RolledBack,
+        "Deployment d-ABCDEF123 failed and was rolled back by d-XYZ987654.",
+        "Production is on hello:11, the version from before: 100 % of the traffic, 4 tasks running.",
+    );
+    outcome.next = Some("Mend the cause and run `greenlight deploy` again.".into());
+    outcome.took = Duration::from_secs(434);
+    outcome.findings = vec![
+        Finding::new("ALARM_ACTIVE: <b>@team</b> | #12", "See what `hello-5xx` watches.")
+            .at("greenlight.yml", Some(3)),
+    ];
+    let mut events = story();
+    events.truncate(events.len() - 4);
+    events.extend([
+        Event::RollbackStarted {
+            deployment: "d-ABCDEF123".into(),
+            rollback: "d-XYZ987654".into(),
+            reason: Some("ALARM_ACTIVE".into()),
+        },
+        Event::Finished(Arc::new(outcome)),
+    ]);
+    tell(&reporter, events);
+    let visible = std::fs::read_to_string(path).unwrap().replace('\u{200b}', "(nothing)");
+    insta::assert_snapshot!(visible, @r#"
+    ## ❌ Failed and rolled back: hello / production
+
+    ### What was found
+
+    - `greenlight.yml:3`: **ALARM\_ACTIVE: &lt;b&gt;@(nothing)team&lt;/b&gt; \| #(nothing)12**<br>See what `hello-5xx` watches.
+
+    Deployment d-ABCDEF123 failed and was rolled back by d-XYZ987654.
+    Production is on hello:11, the version from before: 100 % of the traffic, 4 tasks running.
+
+    **Next:** Mend the cause and run `greenlight deploy` again.
+
+    | | |
+    |---|---|
+    | Image | `111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello` |
+    | Digest | `sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae` |
+    | Revision | `hello:12` |
+    | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) |
+    | Rollback | `d-XYZ987654` |
+    | Commit | `5d1c9f0` |
+    | Account | `222222222222`, `eu-central-1` |
+    | URL | https://hello.example |
+    | Took | 7m 14s |
+
+    | traffic at | blue | green |
+    |---|---|---|
+    | 00:00 | 90 % | 10 % |
+
+    | lifecycle of `d-ABCDEF123` | status | began | took |
+    |---|---|---|---|
+    | BeforeInstall | Succeeded | 00:00 | under 1s |
+    | Install | Succeeded | 00:00 | under 1s |
+
+    | check | | measured | wanted |
+    |---|---|---|---|
+    | GET /health | passed | 200 in 12 ms | 200 |
+
+    | alarm | state | |
+    |---|---|---|
+    | hello-5xx | OK |  |
+
+    ### Warnings
+
+    - A scaling policy may act during the shift: 50 % of it.
+
+    <details><summary>Plan</summary>
+
+    ```
+    image  build
+    steps  3
+    ```
+
+    </details>
+    "#);
+}
+
+#[test]
+fn a_secret_is_in_no_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("summary").to_string_lossy().into_owned();
+    let (reporter, _) = reporter(Options::default(), &[("GITHUB_STEP_SUMMARY", &path)]);
+    // Markdown writes it otherwise.
+    reporter.mask("hunter_2_hunter");
+    let outcome = Outcome::new(Word::InternalError, "got hunter_2_hunter", "Production is untouched.");
+    reporter.tell(Event::Finished(Arc::new(outcome)));
+    let summary = std::fs::read_to_string(path).unwrap();
+    assert!(summary.contains("got \\*\\*\\*"), "{summary}");
+    assert!(!summary.contains("2"), "{summary}");
+}
+
+#[test]
+fn a_comment_folds_what_is_long() {
+    let (reporter, _) = reporter(Options::default(), &[]);
+    tell(&reporter, story());
+    insta::assert_snapshot!(say::markdown::comment(&reporter.history(), None), @"
+    <!-- greenlight:hello:production -->
+    ## ✅ Deployed: hello / production
+
+    Deployment d-ABCDEF123 succeeded.
+    Production is on hello:12, the new version: 100 % of the traffic, 4 tasks running.
+
+    | | |
+    |---|---|
+    | Image | `111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello` |
+    | Digest | `sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae` |
+    | Revision | `hello:12` |
+    | Previous revision | `hello:11` |
+    | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) |
+    | Commit | `5d1c9f0` |
+    | Account | `222222222222`, `eu-central-1` |
+    | URL | https://hello.example |
+
+    <details><summary>Traffic and lifecycle</summary>
+
+    | traffic at | blue | green |
+    |---|---|---|
+    | 00:00 | 90 % | 10 % |
+    | 00:00 | 0 % | 100 % |
+
+    | lifecycle of `d-ABCDEF123` | status | began | took |
+    |---|---|---|---|
+    | BeforeInstall | Succeeded | 00:00 | under 1s |
+    | Install | Succeeded | 00:00 | under 1s |
+
+    | check | | measured | wanted |
+    |---|---|---|---|
+    | GET /health | passed | 200 in 12 ms | 200 |
+
+    | alarm | state | |
+    |---|---|---|
+    | hello-5xx | OK |  |
+
+    </details>
+
+    <details><summary>Plan</summary>
+
+    ```
+    image  build
+    steps  3
+    ```
+
+    </details>
     ");
 }

@@ -128,7 +128,7 @@ impl Text {
             if self.actions && outcome.word.code() != 0 && self.errors < ANNOTATIONS {
                 let place = finding.place.as_ref();
                 out.push(self.error(
-                    &say::outcome::title(outcome.word),
+                    say::outcome::title(outcome.word),
                     &say::outcome::finding(finding),
                     place.map(|p| p.file.as_str()),
                     place.and_then(|p| p.line),
@@ -138,7 +138,7 @@ impl Text {
             }
         }
         if self.actions && outcome.word.code() != 0 && outcome.findings.is_empty() {
-            out.push(self.error(&say::outcome::title(outcome.word), &outcome.happened, None, None));
+            out.push(self.error(say::outcome::title(outcome.word), &outcome.happened, None, None));
         }
         out.extend(say::outcome::lines(outcome).iter().map(|line| self.line(line)));
     }

@@ -2,8 +2,10 @@
 //! what to do next.
 
 pub mod deployment;
+pub mod github;
 pub mod inputs;
 pub mod line;
+pub mod markdown;
 pub mod near;
 pub mod outcome;
 pub mod progress;

@@ -1,0 +1,100 @@
+//! GitHub as a report: a task of its own that compares what GitHub was told with what is true
+//! now, and tells it the difference. Changes that come close together become one request, and a
+//! deployment never waits for any of it.
+
+mod publisher;
+mod sinks;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+use super::{GitHub, Inner, lock};
+use crate::{event::Event, job::Job, secret::Secret, surroundings::Pace};
+use publisher::Publisher;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
+use trouble::Trouble;
+
+/// The reporter's end.
+pub(super) struct Handle {
+    options: GitHub,
+    token: Secret,
+    job: Arc<Job>,
+    pace: Pace,
+    shared: Arc<Shared>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What both ends see.
+#[derive(Default)]
+struct Shared {
+    changed: Notify,
+    /// Set when the run is at its end: until then all shall be told.
+    deadline: Mutex<Option<Instant>>,
+    /// The runner keeps a GitHub Deployment for the job.
+    has_environment: AtomicBool,
+    trouble: Mutex<Trouble>,
+}
+
+impl Handle {
+    /// None without a job, a token, or anything to tell.
+    pub(super) fn new(options: &GitHub, job: Option<&Arc<Job>>, pace: Pace) -> Option<Handle> {
+        let token = options.token.clone().filter(|token| !token.expose().is_empty())?;
+        let job = job?.clone();
+        let anything = options.check || options.status || options.comment || options.deployment;
+        let handle = || Handle {
+            options: options.clone(),
+            token,
+            job,
+            pace,
+            shared: Arc::default(),
+            task: Mutex::default(),
+        };
+        anything.then(handle)
+    }
+
+    pub(super) fn has_environment(&self) {
+        self.shared.has_environment.store(true, Ordering::Relaxed);
+    }
+
+    /// Something became part of the history.
+    pub(super) fn changed(&self, event: &Event, reporter: &Arc<Inner>) {
+        match event {
+            // Not told to GitHub.
+            Event::BuildOutput { .. } | Event::Note { .. } | Event::Eta { .. } => return,
+            Event::Started(_) => self.start(reporter),
+            _ => {}
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// Gives GitHub so long to be told the rest. What is to be said about it.
+    pub(super) async fn finish(&self, limit: Duration) -> Vec<String> {
+        let Some(task) = lock(&self.task).take() else { return Vec::new() };
+        *lock(&self.shared.deadline) = Some(Instant::now() + limit);
+        self.shared.changed.notify_one();
+        let abort = task.abort_handle();
+        if tokio::time::timeout(limit, task).await.is_err() {
+            abort.abort();
+            lock(&self.shared.trouble).untold(None);
+        }
+        lock(&self.shared.trouble).warnings(self.job.reads_only())
+    }
+
+    fn start(&self, reporter: &Arc<Inner>) {
+        let mut task = lock(&self.task);
+        if task.is_some() || tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        match Publisher::new(self, reporter) {
+            Ok(publisher) => *task = Some(tokio::spawn(publisher.run())),
+            Err(error) => lock(&self.shared.trouble).untold(Some(format!("{error:#}"))),
+        }
+    }
+}
