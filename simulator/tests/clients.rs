@@ -24,6 +24,16 @@ async fn faults_of_the_transport() {
     }
 }
 
+#[tokio::test]
+async fn elb() {
+    script("traffic.yml", Options { speed: 30.0, ..options() }, "elb.py").await;
+}
+
+#[tokio::test]
+async fn cloudwatch() {
+    script("traffic.yml", Options { speed: 60.0, ..options() }, "cloudwatch.py").await;
+}
+
 /// Starts the world, runs the script, and stops the world whatever came of it.
 async fn script(world: &str, options: Options, script: &str) {
     let world = World::start(spec(world).unwrap(), options).await.unwrap();

@@ -15,6 +15,8 @@ BUILD = "arn:aws:iam::111111111111:role/greenlight-build"
 DEPLOY = "arn:aws:iam::222222222222:role/greenlight-deploy"
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 ONCE = Config(retries={"total_max_attempts": 1})
+# For what a test asks more often than the rate buckets give.
+PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 10})
 
 
 def session(*roles, name="test", **parameters):
