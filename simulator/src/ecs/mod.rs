@@ -1,53 +1,96 @@
 //! Clusters, task definitions, services, task sets and tasks.
 
-use crate::front::{Answer, ApiError, Call, Need};
+mod arn;
+mod cluster;
+mod definition;
+#[cfg(test)]
+mod fixture;
+mod input;
+mod launch;
+mod permissions;
+mod place;
+mod populate;
+mod register;
+mod report;
+mod scheduler;
+mod service;
+mod shape;
+mod size;
+mod snapshot;
+mod start;
+mod tags;
+mod task;
+mod task_calls;
+mod task_set;
+
+use crate::front::{Answer, ApiError, Call};
 use crate::state::State as World;
+use anyhow::bail;
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+
+pub(crate) use permissions::needs;
+pub(crate) use populate::populate;
+pub(crate) use report::{
+    PullError, PullErrorKind, ended, exited, failed, health, pull_failed, pulled, started,
+};
+pub(crate) use scheduler::advance;
+pub(crate) use snapshot::snapshot;
+pub(crate) use start::prepare;
+pub(crate) use task_set::{create_task_set, drain_task_set, set_primary, task_set, task_sets};
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// Set by `World::begin`: before it no task is started.
     pub(crate) begun: bool,
+    /// Whether every service is steady, for those who wait for it.
+    settled: watch::Sender<bool>,
+    speed: f64,
+    /// Account → Region.
+    regions: BTreeMap<String, String>,
+    /// Account → the host of its registry.
+    registries: BTreeMap<String, String>,
+    /// By account and name.
+    clusters: BTreeMap<(String, String), cluster::Cluster>,
+    /// By account, Region and family, the oldest revision first.
+    definitions: BTreeMap<(String, String, String), Vec<definition::Definition>>,
+    services: BTreeMap<ServiceKey, service::Service>,
+    /// By ARN.
+    tasks: BTreeMap<String, task::Task>,
+    /// How many network interfaces there were.
+    addresses: u32,
 }
 
-pub(crate) fn needs(_world: &World, _call: &Call) -> Vec<Need> {
-    Vec::new()
+pub(crate) fn handle(world: &mut World, call: &Call) -> Answer {
+    match call.operation.as_str() {
+        "RegisterTaskDefinition" => register::register(world, call),
+        "DescribeTaskDefinition" => definition::describe(world, call),
+        "DeregisterTaskDefinition" => definition::deregister(world, call),
+        "ListTaskDefinitions" => definition::list(world, call),
+        "ListTaskDefinitionFamilies" => definition::list_families(world, call),
+        "ListClusters" => cluster::list(world, call),
+        "DescribeClusters" => cluster::describe(world, call),
+        "ListContainerInstances" => cluster::list_instances(world, call),
+        "DescribeContainerInstances" => cluster::describe_instances(world, call),
+        "DescribeCapacityProviders" => cluster::describe_providers(world, call),
+        "ListServices" => service::list(world, call),
+        "DescribeServices" => service::describe(world, call),
+        "UpdateService" => service::update(world, call),
+        "DescribeTaskSets" => task_set::describe(world, call),
+        "CreateTaskSet" => task_set::create(world, call),
+        "UpdateTaskSet" => task_set::update(world, call),
+        "UpdateServicePrimaryTaskSet" => task_set::update_primary(world, call),
+        "DeleteTaskSet" => task_set::delete(world, call),
+        "ListTasks" => task_calls::list_tasks(world, call),
+        "DescribeTasks" => task_calls::describe(world, call),
+        "RunTask" => task_calls::run(world, call),
+        "StopTask" => task_calls::stop(world, call),
+        "TagResource" => tags::set(world, call),
+        "UntagResource" => tags::remove(world, call),
+        "ListTagsForResource" => tags::list_for_resource(world, call),
+        other => Err(ApiError::new("InvalidAction", format!("no operation is named {other}"))),
+    }
 }
-
-pub(crate) fn handle(_world: &mut World, call: &Call) -> Answer {
-    Err(ApiError::new("InvalidAction", format!("no operation is named {}", call.operation)))
-}
-
-/// One moment of the scheduler: starts what is missing, stops what is too much. Returns when
-/// it wants to be called again if nothing happens before.
-pub(crate) fn advance(_world: &mut World, _out: &mut Vec<crate::engine::Command>) -> Option<crate::Time> {
-    None
-}
-
-// What CodeDeploy does to a service, through its service role.
-
-/// Creates green: a task set of `task_definition` (an ARN), registered in `target_group` (an ARN).
-pub(crate) fn create_task_set(
-    _world: &mut World,
-    _service: &ServiceKey,
-    _new: NewTaskSet,
-) -> Result<String, ApiError> {
-    Err(ApiError::new("ServiceNotFoundException", "Service not found."))
-}
-
-/// A task set's counts and health, `None` when it is gone.
-pub(crate) fn task_set(_world: &World, _service: &ServiceKey, _id: &str) -> Option<TaskSetView> {
-    None
-}
-
-/// The ids of the service's task sets with their status.
-pub(crate) fn task_sets(_world: &World, _service: &ServiceKey) -> Vec<TaskSetView> {
-    Vec::new()
-}
-
-pub(crate) fn set_primary(_world: &mut World, _service: &ServiceKey, _id: &str) {}
-
-/// DRAINING, scale 0; gone once its last task has stopped.
-pub(crate) fn drain_task_set(_world: &mut World, _service: &ServiceKey, _id: &str) {}
 
 /// A service, by account, cluster and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,17 +130,35 @@ pub(crate) struct TaskSetView {
     pub(crate) steady: bool,
 }
 
-/// The clusters, task definitions and services that the world starts with.
-pub(crate) fn populate(_world: &mut World, _spec: &crate::spec::WorldSpec) -> anyhow::Result<()> {
-    Ok(())
-}
-
 /// Waits until every service is steady.
-pub(crate) async fn settled(_world: &crate::World, _limit: std::time::Duration) -> anyhow::Result<()> {
-    Ok(())
+pub(crate) async fn settled(world: &crate::World, limit: std::time::Duration) -> anyhow::Result<()> {
+    let mut settled = world.lock().ecs.settled.subscribe();
+    let waited = tokio::time::timeout(limit, settled.wait_for(|settled| *settled)).await;
+    if matches!(waited, Ok(Ok(_))) {
+        return Ok(());
+    }
+    let state = world.lock();
+    let told: Vec<String> = state.ecs.unsettled().into_iter().map(|service| told(service)).collect();
+    bail!("not steady after {} s: {}", limit.as_secs(), told.join("; "))
 }
 
-/// `services`, `task_sets`, `tasks` and `task_definitions` of the snapshot.
-pub(crate) fn snapshot(_world: &World) -> serde_json::Value {
-    serde_json::json!({})
+/// A service with what happened to it last.
+fn told(service: &service::Service) -> String {
+    let name = &service.key.service;
+    match service.events.front() {
+        Some(event) => format!("service `{name}`: {}", event.message),
+        None => format!("service `{name}`: nothing happened yet"),
+    }
+}
+
+impl State {
+    fn unsettled(&self) -> Vec<&service::Service> {
+        let unsteady = |service: &&service::Service| !service.task_sets.iter().all(|set| set.steady);
+        self.services.values().filter(unsteady).collect()
+    }
+
+    /// Whether an image stands in one of the world's registries.
+    fn is_ecr(&self, image: &str) -> bool {
+        image.split_once('/').is_some_and(|(host, _)| self.registries.values().any(|known| known == host))
+    }
 }
