@@ -78,7 +78,7 @@ impl World {
             front: front::State::default(),
         };
         // These two look up what the others hold, so they come last.
-        ecs::populate(&mut state, &spec)?;
+        ecs::populate(&mut state, &spec, &endpoints, options.speed)?;
         codedeploy::populate(&mut state, &spec)?;
 
         let world = Arc::new(World {

@@ -69,10 +69,7 @@ pub(super) fn last(reference: &str) -> &str {
 }
 
 /// A task definition's reference: `family`, `family:revision` or the ARN.
-pub(super) fn definition<'a>(
-    call: &Call,
-    reference: &'a str,
-) -> Result<(&'a str, Option<u32>), ApiError> {
+pub(super) fn definition<'a>(call: &Call, reference: &'a str) -> Result<(&'a str, Option<u32>), ApiError> {
     let text = if reference.starts_with("arn:") {
         let arn = Arn::parse(reference).filter(|arn| arn.kind == "task-definition").ok_or_else(|| {
             ApiError::new("InvalidParameterException", format!("Invalid identifier: {reference}"))
@@ -86,10 +83,9 @@ pub(super) fn definition<'a>(
         None => Ok((text, None)),
         Some((family, revision)) => match revision.parse() {
             Ok(revision) => Ok((family, Some(revision))),
-            Err(_) => Err(ApiError::new(
-                "ClientException",
-                format!("Invalid revision number. Number: {revision}"),
-            )),
+            Err(_) => {
+                Err(ApiError::new("ClientException", format!("Invalid revision number. Number: {revision}")))
+            }
         },
     }
 }
@@ -127,10 +123,7 @@ mod tests {
     fn a_definition_is_named_in_three_ways() {
         assert_eq!(definition(&call(), "web").unwrap(), ("web", None));
         assert_eq!(definition(&call(), "web:7").unwrap(), ("web", Some(7)));
-        assert_eq!(
-            definition(&call(), "arn:aws:ecs:r:2:task-definition/web:7").unwrap(),
-            ("web", Some(7))
-        );
+        assert_eq!(definition(&call(), "arn:aws:ecs:r:2:task-definition/web:7").unwrap(), ("web", Some(7)));
         assert_eq!(definition(&call(), "web:x").unwrap_err().code, "ClientException");
     }
 }

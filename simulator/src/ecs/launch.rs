@@ -60,8 +60,7 @@ impl Launch {
     pub(super) fn json(&self) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("taskDefinition".into(), json!(self.definition));
-        members
-            .insert("loadBalancers".into(), self.load_balancers.iter().map(LoadBalancer::json).collect());
+        members.insert("loadBalancers".into(), self.load_balancers.iter().map(LoadBalancer::json).collect());
         if let Some(kind) = &self.launch_type {
             members.insert("launchType".into(), json!(kind));
         }

@@ -33,7 +33,9 @@ pub(crate) fn needs(world: &World, call: &Call) -> Vec<Need> {
             let definition = definition::named(world, call, text("taskDefinition")).ok().flatten();
             let mut needs = vec![in_cluster(match definition {
                 Some(definition) => Need::new(&action, definition.arn()),
-                None => Need::new(&action, own(format!("task-definition/{}", arn::last(text("taskDefinition"))))),
+                None => {
+                    Need::new(&action, own(format!("task-definition/{}", arn::last(text("taskDefinition")))))
+                }
             })];
             if input.get("tags").and_then(Value::as_array).is_some_and(|tags| !tags.is_empty()) {
                 needs.push(on_create(call, own(format!("task/{cluster}/*"))));
@@ -112,7 +114,7 @@ mod tests {
 
     async fn of(operation: &str, input: Value) -> Vec<(String, String)> {
         let world = fixture::world().await;
-        let needs = needs(&world, &fixture::call(operation, input));
+        let needs = needs(&world.state(), &fixture::call(operation, input));
         needs.into_iter().map(|need| (need.action, need.resource)).collect()
     }
 
@@ -121,7 +123,7 @@ mod tests {
         let role = |name: &str| format!("arn:aws:iam::222222222222:role/{name}");
         let world = fixture::world().await;
         let input = json!({"family": "web", "taskRoleArn": "task", "executionRoleArn": role("exec"), "tags": [{"key": "a"}]});
-        let needs = needs(&world, &fixture::call("RegisterTaskDefinition", input));
+        let needs = needs(&world.state(), &fixture::call("RegisterTaskDefinition", input));
         let plain: Vec<_> = needs.iter().map(|need| (need.action.as_str(), need.resource.as_str())).collect();
         assert_eq!(
             plain,
@@ -140,7 +142,10 @@ mod tests {
     async fn describing_is_asked_for_each_service() {
         let needs = of("DescribeServices", json!({"cluster": "prod", "services": ["web", "api"]})).await;
         let arn = |name: &str| format!("arn:aws:ecs:eu-central-1:222222222222:service/prod/{name}");
-        assert_eq!(needs, [("ecs:DescribeServices".into(), arn("web")), ("ecs:DescribeServices".into(), arn("api"))]);
+        assert_eq!(
+            needs,
+            [("ecs:DescribeServices".into(), arn("web")), ("ecs:DescribeServices".into(), arn("api"))]
+        );
     }
 
     #[tokio::test]

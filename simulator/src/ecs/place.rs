@@ -66,9 +66,8 @@ pub(super) fn place(
     let interface = (definition.network_mode() == "awsvpc").then(|| interface(world, launch));
     let (instance, instance_id) = instance.unzip();
     let wait = if launch_type == "FARGATE" { FARGATE_PROVISIONING } else { EC2_PROVISIONING };
-    let size = |member: &str| {
-        purpose.overrides[member].as_str().or(definition.text(member)).map(str::to_owned)
-    };
+    let size =
+        |member: &str| purpose.overrides[member].as_str().or(definition.text(member)).map(str::to_owned);
     let task = Task {
         containers: definition.containers().iter().map(|one| container(&arn, one)).collect(),
         arn: arn.clone(),
@@ -120,7 +119,10 @@ fn container(task: &str, definition: &Value) -> Container {
         runtime_id: None,
         exit_code: None,
         reason: None,
-        health: definition.get("healthCheck").is_some_and(|check| check["command"][0] != "NONE").then_some(None),
+        health: definition
+            .get("healthCheck")
+            .is_some_and(|check| check["command"][0] != "NONE")
+            .then_some(None),
         bindings: Vec::new(),
     }
 }

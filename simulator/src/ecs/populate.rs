@@ -3,24 +3,20 @@
 use super::{
     ServiceKey,
     cluster::{Cluster, Instance},
-    definition, register,
+    definition,
     launch::{Launch, LoadBalancer},
+    register,
     service::{Controller, Service},
     task_set::TaskSet,
 };
+use crate::Endpoints;
 use crate::spec::{self, Account, WorldSpec};
 use crate::state::{State as World, random_hex};
-use crate::Endpoints;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 
-pub(crate) fn populate(
-    world: &mut World,
-    spec: &WorldSpec,
-    endpoints: &Endpoints,
-    speed: f64,
-) -> Result<()> {
+pub(crate) fn populate(world: &mut World, spec: &WorldSpec, endpoints: &Endpoints, speed: f64) -> Result<()> {
     world.ecs.speed = speed;
     world.ecs.registries = endpoints.registries.clone();
     for account in &spec.accounts {

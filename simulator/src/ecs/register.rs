@@ -30,10 +30,13 @@ pub(super) fn register(world: &mut World, call: &Call) -> Answer {
 pub(super) fn validated(ecs: &State, account: &str, input: &Value) -> Result<Map<String, Value>, ApiError> {
     let length = input.to_string().len();
     if length > SIZE_LIMIT {
-        return Err(client(format!("Actual length: '{length}'. Max allowed length is '{SIZE_LIMIT}' bytes.")));
+        return Err(client(format!(
+            "Actual length: '{length}'. Max allowed length is '{SIZE_LIMIT}' bytes."
+        )));
     }
     let mut input = conform(input, TASK_DEFINITION)?;
-    let family = required(&input, "family", "Family").map_err(|_| client("Family should not be null or empty."))?;
+    let family =
+        required(&input, "family", "Family").map_err(|_| client("Family should not be null or empty."))?;
     if !is_name(family) {
         return Err(client("Family contains invalid characters."));
     }
@@ -207,7 +210,9 @@ fn container(
         )));
     }
     if memory.is_some_and(|memory| memory < 6) {
-        return Err(client(format!("Invalid 'memory' setting for container '{name}'. The minimum is 6 MiB.")));
+        return Err(client(format!(
+            "Invalid 'memory' setting for container '{name}'. The minimum is 6 MiB."
+        )));
     }
     if let (Some(memory), Some(reservation)) = (memory, reservation)
         && memory < reservation
@@ -304,8 +309,8 @@ pub(super) fn in_start_order(containers: &[Value]) -> Option<Vec<&Value>> {
 fn task_size(input: &mut Value) -> Result<(), ApiError> {
     for (member, read) in [("cpu", size::cpu as fn(&str) -> Option<u32>), ("memory", size::memory)] {
         let Some(written) = text(input, member)?.filter(|written| !written.is_empty()) else { continue };
-        let number = read(written)
-            .ok_or_else(|| client(format!("Invalid '{member}' setting for task: {written}")))?;
+        let number =
+            read(written).ok_or_else(|| client(format!("Invalid '{member}' setting for task: {written}")))?;
         input[member] = json!(number.to_string());
     }
     Ok(())
@@ -318,9 +323,9 @@ fn fargate(ecs: &State, input: &Value) -> Result<(), ApiError> {
     }
     let mut numbers = [0; 2];
     for (number, member) in numbers.iter_mut().zip(["cpu", "memory"]) {
-        *number = text(input, member)?
-            .and_then(|written| written.parse().ok())
-            .ok_or_else(|| client(format!("Fargate requires that '{member}' be defined at the task level.")))?;
+        *number = text(input, member)?.and_then(|written| written.parse().ok()).ok_or_else(|| {
+            client(format!("Fargate requires that '{member}' be defined at the task level."))
+        })?;
     }
     let [cpu, memory] = numbers;
     if !size::on_fargate(cpu, memory) {
@@ -465,13 +470,15 @@ mod tests {
 
     #[test]
     fn what_aws_refuses_is_refused_in_its_words() {
-        let container = |change: fn(&mut Value)| {
-            refusal(|input| change(&mut input["containerDefinitions"][0]))
-        };
+        let container =
+            |change: fn(&mut Value)| refusal(|input| change(&mut input["containerDefinitions"][0]));
         for (told, start) in [
             (refusal(|i| i["family"] = json!("")), "ClientException: Family should not be null or empty."),
             (refusal(|i| i["family"] = json!("a b")), "ClientException: Family contains invalid characters."),
-            (refusal(|i| i["containerDefinitions"] = json!([])), "ClientException: Container list cannot be empty."),
+            (
+                refusal(|i| i["containerDefinitions"] = json!([])),
+                "ClientException: Container list cannot be empty.",
+            ),
             (
                 refusal(|i| {
                     let again = i["containerDefinitions"][0].clone();
@@ -479,19 +486,52 @@ mod tests {
                 }),
                 "ClientException: Container names must be unique within a Task Definition.",
             ),
-            (container(|c| c["name"] = json!("")), "ClientException: Container.name should not be null or empty."),
-            (container(|c| c["image"] = Value::Null), "ClientException: Container.image should not be null or empty."),
+            (
+                container(|c| c["name"] = json!("")),
+                "ClientException: Container.name should not be null or empty.",
+            ),
+            (
+                container(|c| c["image"] = Value::Null),
+                "ClientException: Container.image should not be null or empty.",
+            ),
             (container(|c| c["cpu"] = json!("1")), "SerializationException: STRING_VALUE"),
             (container(|c| c["essential"] = json!(false)), "ClientException: A task definition must have"),
-            (container(|c| c["portMappings"][0]["hostPort"] = json!(81)), "ClientException: When networkMode=awsvpc, the host ports"),
-            (container(|c| c["dependsOn"] = json!([{"containerName": "db", "condition": "START"}])), "ClientException: Invalid 'dependsOn'"),
-            (container(|c| c["mountPoints"] = json!([{"sourceVolume": "x"}])), "ClientException: Unknown volume 'x'."),
-            (container(|c| c["command"] = json!(["x".repeat(70_000)])), "ClientException: Actual length: '70"),
-            (refusal(|i| i["memory"] = json!("4096")), "ClientException: No Fargate configuration exists for given values: 256 CPU, 4096 memory."),
-            (refusal(|i| i["cpu"] = Value::Null), "ClientException: Fargate requires that 'cpu' be defined at the task level."),
-            (refusal(|i| i["networkMode"] = json!("bridge")), "ClientException: Fargate only supports network mode"),
-            (refusal(|i| i["executionRoleArn"] = Value::Null), "ClientException: Fargate requires task definition to have execution role ARN to support ECR images."),
-            (refusal(|i| i["executionRoleArn"] = json!("arn:aws:iam::1:role/exec")), "ClientException: Cross-account pass role"),
+            (
+                container(|c| c["portMappings"][0]["hostPort"] = json!(81)),
+                "ClientException: When networkMode=awsvpc, the host ports",
+            ),
+            (
+                container(|c| c["dependsOn"] = json!([{"containerName": "db", "condition": "START"}])),
+                "ClientException: Invalid 'dependsOn'",
+            ),
+            (
+                container(|c| c["mountPoints"] = json!([{"sourceVolume": "x"}])),
+                "ClientException: Unknown volume 'x'.",
+            ),
+            (
+                container(|c| c["command"] = json!(["x".repeat(70_000)])),
+                "ClientException: Actual length: '70",
+            ),
+            (
+                refusal(|i| i["memory"] = json!("4096")),
+                "ClientException: No Fargate configuration exists for given values: 256 CPU, 4096 memory.",
+            ),
+            (
+                refusal(|i| i["cpu"] = Value::Null),
+                "ClientException: Fargate requires that 'cpu' be defined at the task level.",
+            ),
+            (
+                refusal(|i| i["networkMode"] = json!("bridge")),
+                "ClientException: Fargate only supports network mode",
+            ),
+            (
+                refusal(|i| i["executionRoleArn"] = Value::Null),
+                "ClientException: Fargate requires task definition to have execution role ARN to support ECR images.",
+            ),
+            (
+                refusal(|i| i["executionRoleArn"] = json!("arn:aws:iam::1:role/exec")),
+                "ClientException: Cross-account pass role",
+            ),
         ] {
             assert!(told.starts_with(start), "{told} instead of {start}");
         }
@@ -511,14 +551,15 @@ mod tests {
             bridge(input);
             input["memory"] = Value::Null;
         });
-        assert!(told.contains("At least one of 'memory' or 'memoryReservation' must be specified."), "{told}");
+        assert!(
+            told.contains("At least one of 'memory' or 'memoryReservation' must be specified."),
+            "{told}"
+        );
     }
 
     #[test]
     fn containers_that_wait_for_each_other_have_no_order() {
-        let container = |name: &str, other: &str| {
-            json!({"name": name, "dependsOn": [{"containerName": other, "condition": "START"}]})
-        };
+        let container = |name: &str, other: &str| json!({"name": name, "dependsOn": [{"containerName": other, "condition": "START"}]});
         assert!(in_start_order(&[container("a", "b"), container("b", "a")]).is_none());
         let order = [container("a", "b"), json!({"name": "b"})];
         let names: Vec<&Value> = in_start_order(&order).unwrap().iter().map(|one| &one["name"]).collect();

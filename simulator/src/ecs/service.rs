@@ -247,10 +247,14 @@ pub(super) fn update(world: &mut World, call: &Call) -> Answer {
     };
     let grace = match integer(input, "healthCheckGracePeriodSeconds")? {
         None => service.grace_seconds,
-        Some(seconds) => u64::try_from(seconds).map_err(|_| invalid("healthCheckGracePeriodSeconds is invalid."))?,
+        Some(seconds) => {
+            u64::try_from(seconds).map_err(|_| invalid("healthCheckGracePeriodSeconds is invalid."))?
+        }
     };
     if sent("healthCheckGracePeriodSeconds") && launch.load_balancers.is_empty() {
-        return Err(invalid("Health check grace period is only valid for services configured to use load balancers"));
+        return Err(invalid(
+            "Health check grace period is only valid for services configured to use load balancers",
+        ));
     }
     let controller = match input["deploymentController"]["type"].as_str() {
         None => service.controller,
@@ -311,9 +315,8 @@ fn refuse(controller: Controller, input: &Value) -> Result<(), ApiError> {
         Controller::CodeDeploy => ("a CODE_DEPLOY", "Use AWS CodeDeploy to trigger a new deployment."),
         Controller::External => ("an EXTERNAL", "Use CreateTaskSet to deploy a new revision."),
     };
-    let refused = |verb: &str| {
-        Err(invalid(format!("{verb} services with {what} deployment controller. {instead}")))
-    };
+    let refused =
+        |verb: &str| Err(invalid(format!("{verb} services with {what} deployment controller. {instead}")));
     if sent("taskDefinition") {
         return refused("Unable to update task definition on");
     }

@@ -77,35 +77,18 @@ pub(super) const TASK_DEFINITION: Shape = Structure(&[
     ("enableFaultInjection", Boolean),
 ]);
 
-const RUNTIME_PLATFORM: Shape = Structure(&[
-    ("cpuArchitecture", Text),
-    ("operatingSystemFamily", Text),
-]);
+const RUNTIME_PLATFORM: Shape = Structure(&[("cpuArchitecture", Text), ("operatingSystemFamily", Text)]);
 
-const EPHEMERAL_STORAGE: Shape = Structure(&[
-    ("sizeInGiB", Integer),
-]);
+const EPHEMERAL_STORAGE: Shape = Structure(&[("sizeInGiB", Integer)]);
 
-const INFERENCE_ACCELERATOR: Shape = Structure(&[
-    ("deviceName", Text),
-    ("deviceType", Text),
-]);
+const INFERENCE_ACCELERATOR: Shape = Structure(&[("deviceName", Text), ("deviceType", Text)]);
 
-const PROXY_CONFIGURATION: Shape = Structure(&[
-    ("type", Text),
-    ("containerName", Text),
-    ("properties", List(&KEY_VALUE_PAIR)),
-]);
+const PROXY_CONFIGURATION: Shape =
+    Structure(&[("type", Text), ("containerName", Text), ("properties", List(&KEY_VALUE_PAIR))]);
 
-const TAG: Shape = Structure(&[
-    ("key", Text),
-    ("value", Text),
-]);
+const TAG: Shape = Structure(&[("key", Text), ("value", Text)]);
 
-const TASK_DEFINITION_PLACEMENT_CONSTRAINT: Shape = Structure(&[
-    ("type", Text),
-    ("expression", Text),
-]);
+const TASK_DEFINITION_PLACEMENT_CONSTRAINT: Shape = Structure(&[("type", Text), ("expression", Text)]);
 
 const VOLUME: Shape = Structure(&[
     ("name", Text),
@@ -123,10 +106,8 @@ const FSX_WINDOWS_FILE_SERVER_VOLUME_CONFIGURATION: Shape = Structure(&[
     ("authorizationConfig", FSX_WINDOWS_FILE_SERVER_AUTHORIZATION_CONFIG),
 ]);
 
-const FSX_WINDOWS_FILE_SERVER_AUTHORIZATION_CONFIG: Shape = Structure(&[
-    ("credentialsParameter", Text),
-    ("domain", Text),
-]);
+const FSX_WINDOWS_FILE_SERVER_AUTHORIZATION_CONFIG: Shape =
+    Structure(&[("credentialsParameter", Text), ("domain", Text)]);
 
 const S3_FILES_VOLUME_CONFIGURATION: Shape = Structure(&[
     ("fileSystemArn", Text),
@@ -143,10 +124,7 @@ const EFS_VOLUME_CONFIGURATION: Shape = Structure(&[
     ("authorizationConfig", EFS_AUTHORIZATION_CONFIG),
 ]);
 
-const EFS_AUTHORIZATION_CONFIG: Shape = Structure(&[
-    ("accessPointId", Text),
-    ("iam", Text),
-]);
+const EFS_AUTHORIZATION_CONFIG: Shape = Structure(&[("accessPointId", Text), ("iam", Text)]);
 
 const DOCKER_VOLUME_CONFIGURATION: Shape = Structure(&[
     ("scope", Text),
@@ -156,9 +134,7 @@ const DOCKER_VOLUME_CONFIGURATION: Shape = Structure(&[
     ("labels", Texts),
 ]);
 
-const HOST_VOLUME_PROPERTIES: Shape = Structure(&[
-    ("sourcePath", Text),
-]);
+const HOST_VOLUME_PROPERTIES: Shape = Structure(&[("sourcePath", Text)]);
 
 const CONTAINER_DEFINITION: Shape = Structure(&[
     ("name", Text),
@@ -205,20 +181,11 @@ const CONTAINER_DEFINITION: Shape = Structure(&[
     ("credentialSpecs", List(&Text)),
 ]);
 
-const FIRELENS_CONFIGURATION: Shape = Structure(&[
-    ("type", Text),
-    ("options", Texts),
-]);
+const FIRELENS_CONFIGURATION: Shape = Structure(&[("type", Text), ("options", Texts)]);
 
-const RESOURCE_REQUIREMENT: Shape = Structure(&[
-    ("value", Text),
-    ("type", Text),
-]);
+const RESOURCE_REQUIREMENT: Shape = Structure(&[("value", Text), ("type", Text)]);
 
-const SYSTEM_CONTROL: Shape = Structure(&[
-    ("namespace", Text),
-    ("value", Text),
-]);
+const SYSTEM_CONTROL: Shape = Structure(&[("namespace", Text), ("value", Text)]);
 
 const HEALTH_CHECK: Shape = Structure(&[
     ("command", List(&Text)),
@@ -228,32 +195,16 @@ const HEALTH_CHECK: Shape = Structure(&[
     ("startPeriod", Integer),
 ]);
 
-const LOG_CONFIGURATION: Shape = Structure(&[
-    ("logDriver", Text),
-    ("options", Texts),
-    ("secretOptions", List(&SECRET)),
-]);
+const LOG_CONFIGURATION: Shape =
+    Structure(&[("logDriver", Text), ("options", Texts), ("secretOptions", List(&SECRET))]);
 
-const ULIMIT: Shape = Structure(&[
-    ("name", Text),
-    ("softLimit", Integer),
-    ("hardLimit", Integer),
-]);
+const ULIMIT: Shape = Structure(&[("name", Text), ("softLimit", Integer), ("hardLimit", Integer)]);
 
-const HOST_ENTRY: Shape = Structure(&[
-    ("hostname", Text),
-    ("ipAddress", Text),
-]);
+const HOST_ENTRY: Shape = Structure(&[("hostname", Text), ("ipAddress", Text)]);
 
-const CONTAINER_DEPENDENCY: Shape = Structure(&[
-    ("containerName", Text),
-    ("condition", Text),
-]);
+const CONTAINER_DEPENDENCY: Shape = Structure(&[("containerName", Text), ("condition", Text)]);
 
-const SECRET: Shape = Structure(&[
-    ("name", Text),
-    ("valueFrom", Text),
-]);
+const SECRET: Shape = Structure(&[("name", Text), ("valueFrom", Text)]);
 
 const LINUX_PARAMETERS: Shape = Structure(&[
     ("capabilities", KERNEL_CAPABILITIES),
@@ -265,43 +216,20 @@ const LINUX_PARAMETERS: Shape = Structure(&[
     ("swappiness", Integer),
 ]);
 
-const TMPFS: Shape = Structure(&[
-    ("containerPath", Text),
-    ("size", Integer),
-    ("mountOptions", List(&Text)),
-]);
+const TMPFS: Shape = Structure(&[("containerPath", Text), ("size", Integer), ("mountOptions", List(&Text))]);
 
-const DEVICE: Shape = Structure(&[
-    ("hostPath", Text),
-    ("containerPath", Text),
-    ("permissions", List(&Text)),
-]);
+const DEVICE: Shape = Structure(&[("hostPath", Text), ("containerPath", Text), ("permissions", List(&Text))]);
 
-const KERNEL_CAPABILITIES: Shape = Structure(&[
-    ("add", List(&Text)),
-    ("drop", List(&Text)),
-]);
+const KERNEL_CAPABILITIES: Shape = Structure(&[("add", List(&Text)), ("drop", List(&Text))]);
 
-const VOLUME_FROM: Shape = Structure(&[
-    ("sourceContainer", Text),
-    ("readOnly", Boolean),
-]);
+const VOLUME_FROM: Shape = Structure(&[("sourceContainer", Text), ("readOnly", Boolean)]);
 
-const MOUNT_POINT: Shape = Structure(&[
-    ("sourceVolume", Text),
-    ("containerPath", Text),
-    ("readOnly", Boolean),
-]);
+const MOUNT_POINT: Shape =
+    Structure(&[("sourceVolume", Text), ("containerPath", Text), ("readOnly", Boolean)]);
 
-const ENVIRONMENT_FILE: Shape = Structure(&[
-    ("value", Text),
-    ("type", Text),
-]);
+const ENVIRONMENT_FILE: Shape = Structure(&[("value", Text), ("type", Text)]);
 
-const KEY_VALUE_PAIR: Shape = Structure(&[
-    ("name", Text),
-    ("value", Text),
-]);
+const KEY_VALUE_PAIR: Shape = Structure(&[("name", Text), ("value", Text)]);
 
 const CONTAINER_RESTART_POLICY: Shape = Structure(&[
     ("enabled", Boolean),
@@ -318,9 +246,7 @@ const PORT_MAPPING: Shape = Structure(&[
     ("containerPortRange", Text),
 ]);
 
-const REPOSITORY_CREDENTIALS: Shape = Structure(&[
-    ("credentialsParameter", Text),
-]);
+const REPOSITORY_CREDENTIALS: Shape = Structure(&[("credentialsParameter", Text)]);
 
 #[cfg(test)]
 mod tests {
@@ -344,11 +270,17 @@ mod tests {
     #[test]
     fn a_stray_type_is_refused_wherever_it_stands() {
         for (sent, message) in [
-            (json!({"containerDefinitions": [{"cpu": "256"}]}), "STRING_VALUE cannot be converted to Integer"),
+            (
+                json!({"containerDefinitions": [{"cpu": "256"}]}),
+                "STRING_VALUE cannot be converted to Integer",
+            ),
             (json!({"cpu": 256}), "NUMBER_VALUE cannot be converted to String"),
             (json!({"containerDefinitions": {}}), "Start of structure or map found where not expected."),
             (json!({"containerDefinitions": [[]]}), "Start of list found where not expected"),
-            (json!({"containerDefinitions": [{"essential": "true"}]}), "STRING_VALUE cannot be converted to Boolean"),
+            (
+                json!({"containerDefinitions": [{"essential": "true"}]}),
+                "STRING_VALUE cannot be converted to Boolean",
+            ),
         ] {
             let error = conform(&sent, TASK_DEFINITION).unwrap_err();
             assert_eq!((error.code.as_str(), error.message.as_str()), ("SerializationException", message));

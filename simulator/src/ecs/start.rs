@@ -19,7 +19,8 @@ const EC2_ROLE: &str = "ecsInstanceRole";
 /// Describes a task that is PENDING for the engine, or says why it can't start.
 pub(crate) fn prepare(world: &mut World, arn: &str) -> Result<TaskPlan, String> {
     let task = world.ecs.tasks.get(arn).ok_or("the task is gone")?.clone();
-    let definition = definition::by_arn(world, &task.definition).ok_or("the task definition is gone")?.clone();
+    let definition =
+        definition::by_arn(world, &task.definition).ok_or("the task definition is gone")?.clone();
     let now = world.now;
     if let Some(task) = world.ecs.tasks.get_mut(arn) {
         task.times.pull_started = Some(now);
@@ -41,6 +42,7 @@ pub(crate) fn prepare(world: &mut World, arn: &str) -> Result<TaskPlan, String> 
     Ok(TaskPlan {
         task: arn.to_owned(),
         shared_network: task.interface.is_some(),
+        one_off: task.owner.is_none(),
         containers,
         volumes: volumes.into_iter().flatten().filter_map(names).collect(),
     })
@@ -155,7 +157,12 @@ fn secrets(
         } else if from.starts_with("arn:") {
             ("ssm:GetParameters", "secrets from ssm", from.to_owned())
         } else {
-            let arn = format!("arn:aws:ssm:{}:{}:parameter/{}", task.region, task.account, from.trim_start_matches('/'));
+            let arn = format!(
+                "arn:aws:ssm:{}:{}:parameter/{}",
+                task.region,
+                task.account,
+                from.trim_start_matches('/')
+            );
             ("ssm:GetParameters", "secrets from ssm", arn)
         };
         let failed = |why: &str| {
@@ -228,8 +235,10 @@ fn log_stream(task: &Task, container: &Value) -> Option<LogStream> {
 /// On Fargate the log driver writes as the execution role.
 fn may_log(world: &World, task: &Task, execution: Option<&Caller>, log: &LogStream) -> Result<(), String> {
     let Some(caller) = execution else { return Ok(()) };
-    let stream =
-        format!("arn:aws:logs:{}:{}:log-group:{}:log-stream:{}", task.region, task.account, log.group, log.stream);
+    let stream = format!(
+        "arn:aws:logs:{}:{}:log-group:{}:log-stream:{}",
+        task.region, task.account, log.group, log.stream
+    );
     for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
         let need = Need::new(action, stream.clone());
         if !iam::allows(world, caller, &need) {
@@ -246,7 +255,8 @@ fn may_log(world: &World, task: &Task, execution: Option<&Caller>, log: &LogStre
 fn ports(container: &Value) -> Vec<Port> {
     let mut ports = Vec::new();
     for mapping in container["portMappings"].as_array().into_iter().flatten() {
-        let Some(container) = mapping["containerPort"].as_u64().and_then(|port| u16::try_from(port).ok()) else {
+        let Some(container) = mapping["containerPort"].as_u64().and_then(|port| u16::try_from(port).ok())
+        else {
             continue;
         };
         let port = Port { container, protocol: mapping["protocol"].as_str().unwrap_or("tcp").to_owned() };

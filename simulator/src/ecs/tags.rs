@@ -72,8 +72,7 @@ fn within_limit(tags: &Tags) -> Result<(), ApiError> {
 
 fn of_resource<'a>(ecs: &'a mut State, call: &Call) -> Result<&'a mut Tags, ApiError> {
     let text = required(&call.input, "resourceArn", "Resource ARN")?;
-    let arn = arn::Arn::parse(text)
-        .ok_or_else(|| invalid(format!("Invalid resource ARN: {text}")))?;
+    let arn = arn::Arn::parse(text).ok_or_else(|| invalid(format!("Invalid resource ARN: {text}")))?;
     arn::same_account(call, &arn)?;
     let account = &call.caller.account;
     let missing = |what: &str| client(format!("The specified {what} does not exist."));
@@ -97,7 +96,9 @@ fn of_resource<'a>(ecs: &'a mut State, call: &Call) -> Result<&'a mut Tags, ApiE
             let service = arn::last(arn.path);
             ecs.services
                 .values_mut()
-                .find(|known| known.key.account == *account && known.arn() == text && known.key.service == service)
+                .find(|known| {
+                    known.key.account == *account && known.arn() == text && known.key.service == service
+                })
                 .map(|service| &mut service.tags)
                 .ok_or_else(|| missing("service"))
         }
@@ -108,11 +109,7 @@ fn of_resource<'a>(ecs: &'a mut State, call: &Call) -> Result<&'a mut Tags, ApiE
             .find(|set| set.arn == text)
             .map(|set| &mut set.tags)
             .ok_or_else(|| missing("task set")),
-        "task" => ecs
-            .tasks
-            .get_mut(text)
-            .map(|task| &mut task.tags)
-            .ok_or_else(|| missing("task")),
+        "task" => ecs.tasks.get_mut(text).map(|task| &mut task.tags).ok_or_else(|| missing("task")),
         other => Err(invalid(format!("Tags are not supported on {other}."))),
     }
 }

@@ -260,7 +260,10 @@ impl Task {
         };
         put("lastStatus", json!(status));
         put("exitCode", json!(container.exit_code));
-        put("reason", json!(container.reason.as_ref().map(|text| text.chars().take(1024).collect::<String>())));
+        put(
+            "reason",
+            json!(container.reason.as_ref().map(|text| text.chars().take(1024).collect::<String>())),
+        );
         let bindings = if self.interface.is_some() { &[][..] } else { &container.bindings };
         put(
             "networkBindings",

@@ -133,7 +133,11 @@ fn launch(input: &Value, cluster: &Cluster, definition: &Definition) -> Result<L
     }
     let launch = Launch {
         definition: definition.arn(),
-        launch_type: if strategy.is_empty() { Some(launch_type.unwrap_or_else(|| "EC2".into())) } else { None },
+        launch_type: if strategy.is_empty() {
+            Some(launch_type.unwrap_or_else(|| "EC2".into()))
+        } else {
+            None
+        },
         strategy,
         platform_version: text(input, "platformVersion")?.map(str::to_owned),
         network: input.get("networkConfiguration").filter(|network| network.is_object()).cloned(),
@@ -147,9 +151,9 @@ fn launch(input: &Value, cluster: &Cluster, definition: &Definition) -> Result<L
         (true, false) => {
             Err(invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified."))
         }
-        (false, true) => {
-            Err(invalid("Network Configuration is not valid for the given networkMode of this task definition."))
-        }
+        (false, true) => Err(invalid(
+            "Network Configuration is not valid for the given networkMode of this task definition.",
+        )),
         _ => Ok(launch),
     }
 }

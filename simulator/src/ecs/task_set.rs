@@ -75,7 +75,11 @@ impl TaskSet {
         (f64::from(service.desired) * self.scale / 100.0).ceil() as u32
     }
 
-    pub(super) fn tasks<'a>(&'a self, world: &'a World, service: &'a Service) -> impl Iterator<Item = &'a Task> {
+    pub(super) fn tasks<'a>(
+        &'a self,
+        world: &'a World,
+        service: &'a Service,
+    ) -> impl Iterator<Item = &'a Task> {
         let owned = move |task: &&Task| {
             task.owner.as_ref().is_some_and(|(key, set)| *key == service.key && *set == self.id)
         };
@@ -179,14 +183,17 @@ pub(super) fn describe(world: &World, call: &Call) -> Answer {
 pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     let input = &call.input;
     let key = external(world, call)?;
-    let definition = definition::usable(world, call, required(input, "taskDefinition", "Task definition")?)?.arn();
+    let definition =
+        definition::usable(world, call, required(input, "taskDefinition", "Task definition")?)?.arn();
     let now = world.now;
     let service = world.ecs.services.get_mut(&key).ok_or_else(service::not_found)?;
     room(service)?;
     let strategy = list(input, "capacityProviderStrategy")?.to_vec();
     let launch_type = text(input, "launchType")?.map(str::to_owned);
     if launch_type.is_some() && !strategy.is_empty() {
-        return Err(invalid("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."));
+        return Err(invalid(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.",
+        ));
     }
     let inherit = launch_type.is_none() && strategy.is_empty();
     let launch = Launch {
@@ -379,7 +386,12 @@ fn view(world: &World, service: &Service, set: &TaskSet) -> TaskSetView {
         id: set.id.clone(),
         status: set.status.clone(),
         task_definition: set.launch.definition.clone(),
-        target_group: set.launch.load_balancers.first().map(|one| one.target_group.clone()).unwrap_or_default(),
+        target_group: set
+            .launch
+            .load_balancers
+            .first()
+            .map(|one| one.target_group.clone())
+            .unwrap_or_default(),
         desired: counts.desired,
         running: counts.running,
         pending: counts.pending,

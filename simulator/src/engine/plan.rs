@@ -11,6 +11,8 @@ pub(crate) struct TaskPlan {
     pub(crate) shared_network: bool,
     /// Each after those that it depends on.
     pub(crate) containers: Vec<ContainerPlan>,
+    /// It belongs to no service.
+    pub(crate) one_off: bool,
     /// Names of volumes that live as long as the task.
     pub(crate) volumes: Vec<String>,
 }
@@ -94,5 +96,11 @@ impl ContainerPlan {
 
     pub(crate) fn flag(&self, member: &str) -> Option<bool> {
         self.definition.get(member)?.as_bool()
+    }
+}
+
+impl LogStream {
+    pub(crate) fn write(&self, world: &crate::World, line: String) {
+        world.change(|state| crate::cloudwatch::log(state, &self.account, &self.group, &self.stream, line));
     }
 }
