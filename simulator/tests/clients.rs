@@ -34,6 +34,12 @@ async fn cloudwatch() {
     script("traffic.yml", Options { speed: 60.0, ..options() }, "cloudwatch.py").await;
 }
 
+#[tokio::test]
+async fn ecr() {
+    // A scan takes its time, in the world's.
+    script("registries.yml", Options { speed: 20.0, ..options() }, "ecr.py").await;
+}
+
 /// Starts the world, runs the script, and stops the world whatever came of it.
 async fn script(world: &str, options: Options, script: &str) {
     let world = World::start(spec(world).unwrap(), options).await.unwrap();

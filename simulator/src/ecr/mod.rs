@@ -7,6 +7,8 @@ mod manifest;
 mod registry;
 mod seed;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use api::{handle, needs};
 pub(crate) use seed::{image_config, pull, pull_credentials, put_small_image, seed_login};
