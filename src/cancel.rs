@@ -20,11 +20,25 @@ impl Cancel {
                     _ = terminate.recv() => {}
                 }
                 if tell.send_replace(true) {
+                    crate::secret::PrivateFolder::delete_all();
                     std::process::exit(i32::from(crate::outcome::Word::Cancelled.code()));
                 }
             }
         });
         Ok(Cancel(cancel))
+    }
+
+    /// For what can't be cancelled.
+    #[cfg(test)]
+    pub fn never() -> Cancel {
+        Cancel::on_request().0
+    }
+
+    /// Cancelled by hand.
+    #[cfg(test)]
+    pub fn on_request() -> (Cancel, watch::Sender<bool>) {
+        let (tell, cancel) = watch::channel(false);
+        (Cancel(cancel), tell)
     }
 
     pub fn is_requested(&self) -> bool {

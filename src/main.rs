@@ -8,6 +8,7 @@ mod config;
 mod console;
 mod deployment;
 mod event;
+mod git;
 mod github;
 mod image;
 mod inputs;

@@ -24,7 +24,13 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub enum ImageStep {
     /// Build and push; `tags` are complete, the commit's first. The digest is known afterwards.
-    Build { build: Build, repository_uri: String, tags: Vec<String>, immutable: bool },
+    Build {
+        build: Build,
+        repository_uri: String,
+        tags: Vec<String>,
+        labels: BTreeMap<String, String>,
+        immutable: bool,
+    },
     /// The commit's tag is there already and can't be moved: that image is used.
     Reuse { uri: String, digest: String, tag: String },
     /// Given by the user, resolved.

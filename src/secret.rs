@@ -1,6 +1,11 @@
-//! Secrets that can't print themselves.
+//! Secrets that can't print themselves, and folders for those that have to be in a file.
 
-use std::fmt;
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+use tempfile::TempDir;
 
 /// A text that appears in no log, error or dump: reading it takes `expose`.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,12 +28,62 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A folder that nobody else may enter, gone with its contents when this is dropped.
+#[derive(Debug)]
+pub struct PrivateFolder(TempDir);
+
+/// Those that exist, for an end that drops nothing.
+static EXISTING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+impl PrivateFolder {
+    pub fn new() -> io::Result<PrivateFolder> {
+        use std::os::unix::fs::PermissionsExt;
+        let only_ours = fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix("greenlight-").permissions(only_ours).tempdir()?;
+        existing().push(folder.path().to_owned());
+        Ok(PrivateFolder(folder))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Deletes all of them, before the process ends on the spot.
+    pub fn delete_all() {
+        for folder in existing().drain(..) {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        existing().retain(|folder| folder != self.0.path());
+    }
+}
+
+fn existing() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
+    EXISTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_secret_does_not_print_itself() {
         assert_eq!(format!("{:?}", Some(Secret::new("hunter2"))), "Some(Secret(…))");
+    }
+
+    #[test]
+    fn a_private_folder_is_ours_alone_and_goes() {
+        let folder = PrivateFolder::new().unwrap();
+        let path = folder.path().to_owned();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::write(path.join("x"), "secret").unwrap();
+        drop(folder);
+        assert!(!path.exists());
     }
 }

@@ -1,3 +1,83 @@
 //! The image: built and pushed, or found by its tag or its URI; in the end a digest.
 
+pub mod build;
+mod buildx;
+mod decide;
+mod docker_config;
+pub mod ecr;
+pub mod failure;
+mod imagetools;
+mod manifest;
+pub mod platform;
+mod reference;
+pub mod tags;
 pub mod words;
+
+pub use decide::{Candidate, decide};
+
+use crate::{
+    aws::{Clients, Failure},
+    cancel::Cancel,
+    event::Event,
+    outcome::Stop,
+    plan::ImageStep,
+    report::Reporter,
+    say::refusals,
+    surroundings::Variables,
+};
+use build::Order;
+use ecr::Registry;
+
+/// An image in its registry, known by its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The repository, with its host and without tag or digest.
+    pub uri: String,
+    pub digest: String,
+    pub tags: Vec<String>,
+    /// By this run.
+    pub built: bool,
+}
+
+impl Image {
+    /// As a task definition names it.
+    pub fn pinned(&self) -> String {
+        format!("{}@{}", self.uri, self.digest)
+    }
+}
+
+/// Carries out the plan's step. `registry` are the clients of the account that is pushed to.
+pub async fn ship(
+    step: &ImageStep,
+    registry: &Clients,
+    variables: &Variables,
+    reporter: &Reporter,
+    cancel: &Cancel,
+) -> anyhow::Result<Image> {
+    let image = match step {
+        ImageStep::Build { build, repository_uri, tags, labels, .. } => {
+            let login = Registry::of(registry).login().await.map_err(not_pushed)?;
+            reporter.mask(login.token.expose());
+            reporter.mask(login.password.expose());
+            let order = Order { build, repository_uri, tags, labels };
+            build::build(order, &login, variables, reporter, cancel).await?
+        }
+        ImageStep::Reuse { uri, digest, tag } => {
+            Image { uri: uri.clone(), digest: digest.clone(), tags: vec![tag.clone()], built: false }
+        }
+        ImageStep::Given { uri, digest } => {
+            Image { uri: uri.clone(), digest: digest.clone(), tags: Vec::new(), built: false }
+        }
+    };
+    let Image { uri, digest, tags, built } = image.clone();
+    reporter.tell(Event::ImageReady { uri, digest, tags, built });
+    Ok(image)
+}
+
+/// A registry that lets nobody in is a failed push.
+fn not_pushed(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(failure) => Stop::build_failed(refusals::failure(&failure)).into(),
+        Err(error) => error,
+    }
+}

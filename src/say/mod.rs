@@ -3,6 +3,7 @@
 
 pub mod deployment;
 pub mod github;
+pub mod image;
 pub mod inputs;
 pub mod line;
 pub mod markdown;

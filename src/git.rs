@@ -1,0 +1,121 @@
+//! What git says of the work tree: which commit is shipped, and whether it is all of it.
+
+use crate::surroundings::Variables;
+use std::path::Path;
+use tokio::process::Command;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkout {
+    /// The full SHA; `None` outside of a work tree and of a job.
+    pub commit: Option<String>,
+    pub branch: Option<String>,
+    /// Files under version control differ from the commit.
+    pub dirty: bool,
+}
+
+impl Checkout {
+    /// Of the work tree that holds the folder. Without git, or outside of a work tree, the job's own commit.
+    pub async fn of(folder: &Path, variables: &Variables) -> Checkout {
+        let git = Git { folder, variables };
+        let (commit, branch, status) = tokio::join!(
+            git.says(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]),
+            git.says(&["symbolic-ref", "--quiet", "--short", "HEAD"]),
+            // As `git describe --dirty` has it: what a job's earlier steps left beside is not ours.
+            git.says(&["status", "--porcelain", "--untracked-files=no"]),
+        );
+        let text = |name: &str| variables.get(name).map(str::to_owned);
+        // A job's checkout is detached: the job knows the branch.
+        let of_job =
+            || text("GITHUB_HEAD_REF").or_else(|| text("GITHUB_REF_NAME").filter(|_| is_branch(variables)));
+        Checkout {
+            dirty: commit.is_some() && status.is_some_and(|status| !status.is_empty()),
+            commit: commit.or_else(|| text("GITHUB_SHA")),
+            branch: branch.or_else(of_job),
+        }
+    }
+}
+
+fn is_branch(variables: &Variables) -> bool {
+    variables.get("GITHUB_REF_TYPE").is_none_or(|kind| kind == "branch")
+}
+
+struct Git<'a> {
+    folder: &'a Path,
+    variables: &'a Variables,
+}
+
+impl Git<'_> {
+    /// What a command prints, if it ends well.
+    async fn says(&self, args: &[&str]) -> Option<String> {
+        let mut command = Command::new("git");
+        command.args(args).current_dir(self.folder).kill_on_drop(true);
+        // In a container the checkout belongs to somebody else; reading takes no lock.
+        let given =
+            self.variables.get("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0_u32);
+        command
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_CONFIG_COUNT", (given + 1).to_string())
+            .env(format!("GIT_CONFIG_KEY_{given}"), "safe.directory")
+            .env(format!("GIT_CONFIG_VALUE_{given}"), "*");
+        let output = command.output().await.ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8(output.stdout).ok()?.trim_end().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::{fs, process};
+    use tempfile::TempDir;
+
+    fn git(folder: &Path, args: &[&str]) {
+        let mut command = process::Command::new("git");
+        command.args(["-c", "user.name=x", "-c", "user.email=x@example", "-c", "init.defaultBranch=main"]);
+        let status = command.args(args).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").status();
+        assert!(status.unwrap().success());
+    }
+
+    fn variables(pairs: &[(&str, &str)]) -> Variables {
+        Variables::of(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[tokio::test]
+    async fn a_work_tree_is_clean_or_dirty() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path();
+        let none = variables(&[]);
+        fs::write(path.join("a"), "1").unwrap();
+        git(path, &["init", "--quiet"]);
+        git(path, &["add", "a"]);
+        git(path, &["commit", "--quiet", "-m", "x"]);
+        let clean = Checkout::of(path, &none).await;
+        assert_eq!(
+            (clean.commit.as_ref().unwrap().len(), clean.branch.as_deref(), clean.dirty),
+            (40, Some("main"), false)
+        );
+
+        fs::write(path.join("untracked"), "1").unwrap();
+        assert!(!Checkout::of(path, &none).await.dirty);
+        fs::write(path.join("a"), "2").unwrap();
+        assert_eq!(Checkout::of(path, &none).await, Checkout { dirty: true, ..clean });
+
+        git(path, &["checkout", "--quiet", "--detach"]);
+        let job = variables(&[
+            ("GITHUB_SHA", "f00"),
+            ("GITHUB_REF_NAME", "feature"),
+            ("GITHUB_REF_TYPE", "branch"),
+        ]);
+        let detached = Checkout::of(path, &job).await;
+        assert_eq!(detached.branch.as_deref(), Some("feature"));
+        assert_ne!(detached.commit.as_deref(), Some("f00"));
+    }
+
+    #[tokio::test]
+    async fn outside_of_a_work_tree_the_job_knows() {
+        let folder = TempDir::new().unwrap();
+        let job = variables(&[("GITHUB_SHA", "f00"), ("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")]);
+        let known = Checkout::of(folder.path(), &job).await;
+        assert_eq!(known, Checkout { commit: Some("f00".into()), branch: None, dirty: false });
+    }
+}

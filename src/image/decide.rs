@@ -1,0 +1,254 @@
+//! Which image is shipped: one to be built, one that is there already, or one that was named.
+//! Reads only.
+
+use super::{
+    buildx,
+    ecr::{Registry, Repository, by_digest, by_tag},
+    imagetools::{self, NotFound},
+    manifest::Manifest,
+    platform::Platform,
+    reference::Reference,
+    tags,
+};
+use crate::{
+    aws::{Access, Clients, Failure},
+    git::Checkout,
+    outcome::{Finding, Stop},
+    plan::ImageStep,
+    request::{Build, ImageRequest, Request},
+    say::{self, refusals},
+    surroundings::Variables,
+};
+
+/// The plan's step, before it is known what the tasks run on.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub step: ImageStep,
+    /// What the image is for; `None` when that can't be told.
+    pub platforms: Option<Vec<Platform>>,
+    /// What was done without, in full sentences.
+    pub notes: Vec<String>,
+}
+
+pub async fn decide(
+    request: &Request,
+    access: &Access,
+    checkout: &Checkout,
+    variables: &Variables,
+) -> anyhow::Result<Candidate> {
+    let decided = match &request.image {
+        ImageRequest::Build(build) => to_build(build, request, access.registry(), checkout, variables).await,
+        ImageRequest::Given(uri) => given(uri, access, variables).await,
+    };
+    decided.map_err(|error| match error.downcast::<Failure>() {
+        Ok(failure) => refused(refusals::failure(&failure)),
+        Err(error) => error,
+    })
+}
+
+impl Candidate {
+    /// Sees that the image is for what the tasks run on. A build that names no platform is for it.
+    pub fn fit(&mut self, wanted: &Platform) -> Option<Finding> {
+        if let ImageStep::Build { build, .. } = &mut self.step
+            && build.platforms.is_empty()
+        {
+            build.platforms.push(wanted.to_string());
+            self.platforms = Some(vec![wanted.clone()]);
+        }
+        let platforms = self.platforms.as_ref()?;
+        let fits = platforms.iter().any(|platform| platform.runs_on(wanted));
+        (!fits && !platforms.is_empty()).then(|| say::image::other_platform(platforms, wanted))
+    }
+}
+
+fn refused(finding: Finding) -> anyhow::Error {
+    Stop::refused(vec![finding]).into()
+}
+
+async fn to_build(
+    build: &Build,
+    request: &Request,
+    clients: &Clients,
+    checkout: &Checkout,
+    variables: &Variables,
+) -> anyhow::Result<Candidate> {
+    let words = tags::words(checkout, &request.environment.name, variables);
+    let no_word = |missing| anyhow::Error::from(Stop::invalid(vec![say::image::no_word(&missing)]));
+    let of_user = tags::of_user(build, &words).map_err(no_word)?;
+    let build = Build { build_args: tags::build_args(build, &words).map_err(no_word)?, ..build.clone() };
+
+    let registry = Registry::of(clients);
+    let mut notes = Vec::new();
+    let repository = find_repository(&registry, &build.repository, &mut notes).await?;
+    // Where it isn't known whether tags can be moved, what is there is left alone.
+    let immutable = |tag: &str| repository.tags.as_ref().is_none_or(|tags| tags.are_immutable(tag));
+    let commit = tags::of_commit(checkout);
+    let mut tag = commit.clone().unwrap_or_else(|| format!("no-commit-{}", unique()));
+    if commit.is_some()
+        && immutable(&tag)
+        && let Some(manifest) = registry.manifest(&repository.name, by_tag(&tag)).await?
+    {
+        if !checkout.dirty {
+            let platforms = platforms(&registry, &repository.name, &manifest, &mut notes).await;
+            let step = ImageStep::Reuse { uri: repository.uri, digest: manifest.digest, tag };
+            return Ok(Candidate { step, platforms, notes });
+        }
+        // Other work on the same commit has taken it.
+        tag = format!("{tag}-{}", unique());
+    }
+    let mut taken = Vec::new();
+    for tag in
+        of_user.iter().filter(|tag| repository.tags.as_ref().is_some_and(|tags| tags.are_immutable(tag)))
+    {
+        if registry.manifest(&repository.name, by_tag(tag)).await?.is_some() {
+            taken.push(say::image::tag_taken(tag, &repository.name));
+        }
+    }
+    if !taken.is_empty() {
+        return Err(Stop::refused(taken).into());
+    }
+    if buildx::find(variables).is_none() {
+        return Err(Stop::build_failed(say::image::no_buildx()).into());
+    }
+    let platforms = build.platforms.iter().map(|text| Platform::parse(text)).collect();
+    let immutable = repository.tags.as_ref().is_some_and(|tags| tags.are_immutable(&tag));
+    let tags = [vec![tag], of_user].concat();
+    let labels = tags::labels(checkout, variables);
+    let step = ImageStep::Build { build, repository_uri: repository.uri, tags, labels, immutable };
+    Ok(Candidate { step, platforms, notes })
+}
+
+async fn find_repository(
+    registry: &Registry<'_>,
+    name: &str,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Repository> {
+    match registry.repository(name).await {
+        Ok(Some(repository)) => Ok(repository),
+        Ok(None) => {
+            // Listing may be denied: then there are no near names to tell.
+            let known = registry.names().await.unwrap_or_default();
+            Err(refused(say::image::no_repository(name, registry.clients, &known)))
+        }
+        Err(failure) if failure.is_denied() => {
+            notes.push(say::image::repository_unseen(name, &failure));
+            let host = registry.login().await?.host;
+            Ok(Repository { name: name.to_owned(), uri: format!("{host}/{name}"), tags: None })
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+async fn platforms(
+    registry: &Registry<'_>,
+    repository: &str,
+    manifest: &Manifest,
+    notes: &mut Vec<String>,
+) -> Option<Vec<Platform>> {
+    match registry.platforms(repository, manifest).await {
+        Ok(platforms) => Some(platforms),
+        Err(error) => {
+            notes.push(say::image::platform_unseen(&manifest.digest, &error));
+            None
+        }
+    }
+}
+
+async fn given(uri: &str, access: &Access, variables: &Variables) -> anyhow::Result<Candidate> {
+    let reference =
+        Reference::parse(uri).ok_or_else(|| Stop::invalid(vec![say::image::not_a_reference(uri)]))?;
+    let clients = match reference.ecr_host() {
+        Some(host) if host.account == access.deploy.account => &access.deploy,
+        _ => access.registry(),
+    };
+    let host = reference.ecr_host();
+    let registry = match &host {
+        Some(host) => Registry {
+            clients,
+            account: Some(&host.account),
+            region: Some(host.region.as_str()).filter(|region| *region != clients.region),
+        },
+        None if is_repository_of(&reference, clients).await => Registry::of(clients),
+        None if is_repository_of(&reference, &access.deploy).await => Registry::of(&access.deploy),
+        None => return elsewhere(uri, &reference, variables).await,
+    };
+    let id = match (&reference.digest, &reference.tag) {
+        (Some(digest), _) => by_digest(digest),
+        (None, tag) => by_tag(tag.as_deref().unwrap_or("latest")),
+    };
+    let found = match registry.manifest(&reference.name, id).await {
+        Err(error)
+            if error.downcast_ref::<Failure>().is_some_and(|f| f.is("RepositoryNotFoundException")) =>
+        {
+            None
+        }
+        found => found?,
+    };
+    let manifest = found.ok_or_else(|| refused(say::image::no_image(uri)))?;
+    let mut notes = Vec::new();
+    let platforms = platforms(&registry, &reference.name, &manifest, &mut notes).await;
+    let step = ImageStep::Given { uri: reference.repository(), digest: manifest.digest };
+    Ok(Candidate { step, platforms, notes })
+}
+
+/// Whether ECR knows a repository by that very address. A denial is no yes: other ways are tried.
+async fn is_repository_of(reference: &Reference, clients: &Clients) -> bool {
+    let found = Registry::of(clients).repository(&reference.name).await;
+    found.is_ok_and(|found| found.is_some_and(|repository| repository.uri == reference.repository()))
+}
+
+async fn elsewhere(uri: &str, reference: &Reference, variables: &Variables) -> anyhow::Result<Candidate> {
+    match imagetools::inspect(uri, variables).await {
+        Ok(found) => Ok(Candidate {
+            step: ImageStep::Given { uri: reference.repository(), digest: found.digest },
+            platforms: Some(found.platforms),
+            notes: Vec::new(),
+        }),
+        Err(NotFound::NoBuildx) => Err(refused(say::image::no_buildx())),
+        Err(NotFound::Said(text)) => Err(refused(say::image::not_resolved(uri, &text))),
+    }
+}
+
+fn unique() -> String {
+    uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(step: ImageStep, platforms: &[(&str, &str)]) -> Candidate {
+        let platforms = platforms.iter().map(|(os, architecture)| Platform::new(os, architecture)).collect();
+        Candidate { step, platforms: Some(platforms), notes: Vec::new() }
+    }
+
+    fn given() -> ImageStep {
+        ImageStep::Given { uri: "r.example/hello".into(), digest: "sha256:0".into() }
+    }
+
+    #[test]
+    fn an_image_of_another_platform_is_refused() {
+        let amd64 = Platform::new("linux", "amd64");
+        assert_eq!(candidate(given(), &[("linux", "arm64"), ("linux", "amd64")]).fit(&amd64), None);
+        assert_eq!(candidate(given(), &[]).fit(&amd64), None);
+        assert!(candidate(given(), &[("linux", "arm64")]).fit(&amd64).is_some());
+        let unknown = Candidate { step: given(), platforms: None, notes: Vec::new() };
+        assert_eq!(unknown.clone().fit(&amd64), None);
+    }
+
+    #[test]
+    fn a_build_without_platforms_is_for_what_the_tasks_run_on() {
+        let build = |platforms: &[&str]| ImageStep::Build {
+            build: Build { platforms: platforms.iter().map(|p| (*p).into()).collect(), ..Build::default() },
+            repository_uri: "r.example/hello".into(),
+            tags: Vec::new(),
+            labels: Default::default(),
+            immutable: false,
+        };
+        let arm64 = Platform::new("linux", "arm64");
+        let mut open = candidate(build(&[]), &[]);
+        assert_eq!(open.fit(&arm64), None);
+        assert!(matches!(&open.step, ImageStep::Build { build, .. } if build.platforms == ["linux/arm64"]));
+        assert!(candidate(build(&["linux/amd64"]), &[("linux", "amd64")]).fit(&arm64).is_some());
+    }
+}

@@ -1,0 +1,172 @@
+//! A copy of the user's Docker configuration with one login added, in a private folder. All that
+//! the user's has keeps working: logins and credential helpers, contexts, plugins, builders.
+
+use super::ecr::Login;
+use crate::{secret::PrivateFolder, surroundings::Variables};
+use anyhow::Context;
+use serde_json::{Map, Value, json};
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, symlink},
+    path::{Path, PathBuf},
+};
+use tokio::process::Command;
+
+#[derive(Debug)]
+pub struct DockerConfig {
+    folder: PrivateFolder,
+    /// Where buildx keeps its builders.
+    buildx: Option<PathBuf>,
+}
+
+/// Where Docker's configuration is, whether or not there is one.
+pub fn folder(variables: &Variables) -> Option<PathBuf> {
+    let named = variables.get("DOCKER_CONFIG").map(PathBuf::from);
+    named.or_else(|| variables.get("HOME").map(|home| Path::new(home).join(".docker")))
+}
+
+/// The configuration's `config.json`; empty when there is none.
+pub fn read(folder: &Path) -> anyhow::Result<Map<String, Value>> {
+    let file = folder.join("config.json");
+    let text = match fs::read_to_string(&file) {
+        Ok(text) if text.trim().is_empty() => return Ok(Map::new()),
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Map::new()),
+        Err(error) => return Err(error).with_context(|| format!("can't read {}", file.display())),
+    };
+    // The parser's own message could quote a login.
+    serde_json::from_str(&text).ok().with_context(|| format!("{} isn't valid JSON", file.display()))
+}
+
+impl DockerConfig {
+    /// `host` is the registry that the login is for.
+    pub fn with(variables: &Variables, host: &str, login: &Login) -> anyhow::Result<DockerConfig> {
+        let copy = PrivateFolder::new().context("can't make a private folder")?;
+        let users = folder(variables);
+        let mut config = match &users {
+            Some(users) => read(users)?,
+            None => Map::new(),
+        };
+        if let Some(users) = &users {
+            link_all_but_config(users, copy.path())?;
+        }
+        add_login(&mut config, host, login);
+        write_private(&copy.path().join("config.json"), &Value::Object(config))?;
+        let buildx =
+            variables.get("BUILDX_CONFIG").map(PathBuf::from).or(users.map(|users| users.join("buildx")));
+        // Where the user's can't be made, buildx takes the copy's.
+        let buildx = buildx.filter(|folder| fs::create_dir_all(folder).is_ok());
+        Ok(DockerConfig { folder: copy, buildx })
+    }
+
+    /// A file in the private folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn apply(&self, command: &mut Command) {
+        command.env("DOCKER_CONFIG", self.folder.path());
+        if let Some(buildx) = &self.buildx {
+            command.env("BUILDX_CONFIG", buildx);
+        }
+    }
+}
+
+fn add_login(config: &mut Map<String, Value>, host: &str, login: &Login) {
+    let mut section = |name: &str, value: Value| {
+        let section = config.entry(name).or_insert(Value::Null);
+        if !section.is_object() {
+            *section = Value::Object(Map::new());
+        }
+        section[host] = value;
+    };
+    section("auths", json!({ "auth": login.token.expose() }));
+    // No helper for this host, whatever store or helper there is: or the login above isn't read.
+    section("credHelpers", "".into());
+}
+
+fn link_all_but_config(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let entries = match fs::read_dir(from) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("can't read {}", from.display())),
+    };
+    for entry in entries {
+        let entry = entry.with_context(|| format!("can't read {}", from.display()))?;
+        if entry.file_name() != "config.json" {
+            let target = fs::canonicalize(entry.path()).unwrap_or_else(|_| entry.path());
+            symlink(target, to.join(entry.file_name())).context("can't copy Docker's configuration")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_private(path: &Path, value: &Value) -> anyhow::Result<()> {
+    let open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    open.and_then(|mut file| file.write_all(value.to_string().as_bytes()))
+        .with_context(|| format!("can't write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::secret::Secret;
+    use tempfile::TempDir;
+
+    fn login() -> Login {
+        Login { host: "ecr.example".into(), token: Secret::new("dG9rZW4="), password: Secret::new("token") }
+    }
+
+    fn variables(docker_config: &Path) -> Variables {
+        Variables::of([("DOCKER_CONFIG".to_owned(), docker_config.display().to_string())])
+    }
+
+    #[test]
+    fn the_users_configuration_keeps_working() {
+        let users = TempDir::new().unwrap();
+        fs::create_dir_all(users.path().join("contexts/meta")).unwrap();
+        let theirs = json!({
+            "auths": {"ghcr.io": {"auth": "eA=="}},
+            "credsStore": "desktop",
+            "credHelpers": {"ecr.example": "ecr-login", "gcr.io": "gcloud"},
+            "currentContext": "remote",
+        });
+        fs::write(users.path().join("config.json"), theirs.to_string()).unwrap();
+        let config = DockerConfig::with(&variables(users.path()), "ecr.example", &login()).unwrap();
+        let copy = read(config.folder.path()).unwrap();
+        assert_eq!(
+            Value::Object(copy),
+            json!({
+                "auths": {"ghcr.io": {"auth": "eA=="}, "ecr.example": {"auth": "dG9rZW4="}},
+                "credsStore": "desktop",
+                "credHelpers": {"ecr.example": "", "gcr.io": "gcloud"},
+                "currentContext": "remote",
+            })
+        );
+        assert!(config.file("contexts").join("meta").is_dir());
+        assert_eq!(config.buildx.as_deref(), Some(users.path().join("buildx").as_path()));
+        let folder = config.folder.path().to_owned();
+        drop(config);
+        assert!(!folder.exists() && users.path().join("contexts/meta").is_dir());
+    }
+
+    #[test]
+    fn without_a_configuration_there_is_just_the_login() {
+        let nowhere = TempDir::new().unwrap().path().join("nothing");
+        let config = DockerConfig::with(&variables(&nowhere), "ecr.example", &login()).unwrap();
+        let copy = read(config.folder.path()).unwrap();
+        assert_eq!(copy["auths"]["ecr.example"]["auth"], "dG9rZW4=");
+        fs::remove_dir_all(nowhere).unwrap();
+    }
+
+    #[test]
+    fn a_broken_configuration_is_not_quoted() {
+        let users = TempDir::new().unwrap();
+        fs::write(users.path().join("config.json"), r#"{"auths": {"x": {"auth": s3cret}}}"#).unwrap();
+        let error = DockerConfig::with(&variables(users.path()), "ecr.example", &login()).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("isn't valid JSON") && !error.contains("s3cret"), "{error}");
+    }
+}

@@ -1,0 +1,206 @@
+//! ECR's API: repositories, images by tag or digest, the password for its registry.
+
+use super::{
+    manifest::{MEDIA_TYPES, Manifest},
+    platform::Platform,
+};
+use crate::{
+    aws::{Clients, Failure},
+    secret::Secret,
+};
+use anyhow::Context;
+use aws_sdk_ecr::{
+    config::{Config, Region},
+    types::{ImageIdentifier, ImageTagMutability, Repository as Described},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::Value;
+
+/// A repository, and where it is.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    pub name: String,
+    /// With the registry's host, as ECR names it.
+    pub uri: String,
+    /// `None` when we may not ask.
+    pub tags: Option<Tags>,
+}
+
+/// Which tags can be moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tags {
+    immutable: bool,
+    /// Patterns of tags for which it is the other way round.
+    except: Vec<String>,
+}
+
+/// A registry: an account's in a region, reached with these clients.
+#[derive(Clone, Copy)]
+pub struct Registry<'a> {
+    pub clients: &'a Clients,
+    pub account: Option<&'a str>,
+    /// Where it isn't the clients' own.
+    pub region: Option<&'a str>,
+}
+
+/// What opens the registry to a push.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The host that ECR names.
+    pub host: String,
+    /// As Docker's configuration holds it: user and password in base64.
+    pub token: Secret,
+    pub password: Secret,
+}
+
+impl Repository {
+    pub fn host(&self) -> &str {
+        self.uri.split('/').next().unwrap_or_default()
+    }
+}
+
+impl Tags {
+    fn of(repository: &Described) -> Tags {
+        let immutable = match repository.image_tag_mutability() {
+            Some(ImageTagMutability::Immutable | ImageTagMutability::ImmutableWithExclusion) => true,
+            // By its name, since a newer form may not be known here.
+            Some(other) => other.as_str().starts_with("IMMUTABLE"),
+            None => false,
+        };
+        let filters = repository.image_tag_mutability_exclusion_filters();
+        Tags { immutable, except: filters.iter().map(|filter| filter.filter().to_owned()).collect() }
+    }
+
+    pub fn are_immutable(&self, tag: &str) -> bool {
+        self.immutable != self.except.iter().any(|pattern| matches(pattern, tag))
+    }
+}
+
+/// `*` stands for any text.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text.strip_prefix(start).is_some_and(|text| {
+            (0..=text.len()).any(|at| text.get(at..).is_some_and(|text| matches(rest, text)))
+        }),
+    }
+}
+
+impl<'a> Registry<'a> {
+    /// The clients' own registry.
+    pub fn of(clients: &'a Clients) -> Registry<'a> {
+        Registry { clients, account: None, region: None }
+    }
+
+    /// `None` when there is no such repository.
+    pub async fn repository(&self, name: &str) -> Result<Option<Repository>, Failure> {
+        let call = self.clients.ecr().describe_repositories().repository_names(name);
+        let call = call.set_registry_id(self.account.map(str::to_owned));
+        let answer = call.customize().config_override(self.overridden()).send().await;
+        let found = match answer.map_err(self.clients.failed("ecr:DescribeRepositories")) {
+            Ok(found) => found,
+            Err(failure) if failure.is("RepositoryNotFoundException") => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        Ok(found.repositories().first().and_then(|repository| {
+            Some(Repository {
+                name: repository.repository_name()?.to_owned(),
+                uri: repository.repository_uri()?.to_owned(),
+                tags: Some(Tags::of(repository)),
+            })
+        }))
+    }
+
+    /// The names of the repositories that there are, as far as one page tells them.
+    pub async fn names(&self) -> Result<Vec<String>, Failure> {
+        let call =
+            self.clients.ecr().describe_repositories().set_registry_id(self.account.map(str::to_owned));
+        let answer = call.customize().config_override(self.overridden()).send().await;
+        let answer = answer.map_err(self.clients.failed("ecr:DescribeRepositories"))?;
+        Ok(answer.repositories().iter().filter_map(|r| r.repository_name().map(str::to_owned)).collect())
+    }
+
+    /// An image's manifest, or `None` when the repository doesn't hold it.
+    pub async fn manifest(
+        &self,
+        repository: &str,
+        image: ImageIdentifier,
+    ) -> anyhow::Result<Option<Manifest>> {
+        let mut call = self.clients.ecr().batch_get_image().repository_name(repository).image_ids(image);
+        for media_type in MEDIA_TYPES {
+            call = call.accepted_media_types(media_type);
+        }
+        let call = call.set_registry_id(self.account.map(str::to_owned));
+        let answer = call.customize().config_override(self.overridden()).send().await;
+        let answer = answer.map_err(self.clients.failed("ecr:BatchGetImage"))?;
+        let Some(image) = answer.images().first() else { return Ok(None) };
+        let text = image.image_manifest().context("ECR's answer holds no manifest")?;
+        Manifest::parse(text).map(Some)
+    }
+
+    /// What an image is built for.
+    pub async fn platforms(&self, repository: &str, manifest: &Manifest) -> anyhow::Result<Vec<Platform>> {
+        if let Some(platforms) = manifest.platforms() {
+            return Ok(platforms);
+        }
+        let Some(config) = manifest.config() else { return Ok(Vec::new()) };
+        let call =
+            self.clients.ecr().get_download_url_for_layer().repository_name(repository).layer_digest(config);
+        let call = call.set_registry_id(self.account.map(str::to_owned));
+        let answer = call.customize().config_override(self.overridden()).send().await;
+        let answer = answer.map_err(self.clients.failed("ecr:GetDownloadUrlForLayer"))?;
+        let url = answer.download_url().context("ECR's answer holds no address")?;
+        let (status, body) =
+            self.clients.http().get(url, None).await.context("can't fetch the image's config")?;
+        anyhow::ensure!(status == 200, "the image's config was answered with status {status}");
+        let config: Value = serde_json::from_slice(&body).context("the image's config is no JSON")?;
+        Ok(Platform::of(&config).into_iter().collect())
+    }
+
+    pub async fn login(&self) -> anyhow::Result<Login> {
+        let call = self.clients.ecr().get_authorization_token();
+        let answer = call.customize().config_override(self.overridden()).send().await;
+        let answer = answer.map_err(self.clients.failed("ecr:GetAuthorizationToken"))?;
+        let data = answer.authorization_data().first().context("ECR's answer holds no token")?;
+        let token = data.authorization_token().context("ECR's answer holds no token")?;
+        let host = data.proxy_endpoint().context("ECR's answer holds no endpoint")?;
+        let host = host.split_once("://").map_or(host, |(_, host)| host).trim_end_matches('/');
+        // Neither the token nor what is in it may come up in an error.
+        let password = BASE64_STANDARD.decode(token).ok().and_then(|pair| String::from_utf8(pair).ok());
+        let password = password.as_deref().and_then(|pair| pair.split_once(':'));
+        let (_, password) = password.context("ECR's token isn't a user and a password")?;
+        Ok(Login { host: host.to_owned(), token: Secret::new(token), password: Secret::new(password) })
+    }
+
+    fn overridden(&self) -> aws_sdk_ecr::config::Builder {
+        let mut config = Config::builder();
+        config.set_region(self.region.map(|region| Region::new(region.to_owned())));
+        config
+    }
+}
+
+pub fn by_tag(tag: &str) -> ImageIdentifier {
+    ImageIdentifier::builder().image_tag(tag).build()
+}
+
+pub fn by_digest(digest: &str) -> ImageIdentifier {
+    ImageIdentifier::builder().image_digest(digest).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_immutable_but_for_exceptions() {
+        let tags = |immutable, except: &[&str]| Tags {
+            immutable,
+            except: except.iter().map(|e| (*e).into()).collect(),
+        };
+        assert!(tags(true, &[]).are_immutable("v1"));
+        assert!(!tags(false, &[]).are_immutable("v1"));
+        assert!(!tags(true, &["latest", "dev-*"]).are_immutable("dev-7"));
+        assert!(tags(false, &["v*.*"]).are_immutable("v1.0"));
+        assert!(!tags(false, &["v*.*"]).are_immutable("w1.0"));
+    }
+}
