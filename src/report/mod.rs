@@ -52,6 +52,9 @@ pub struct GitHub {
     pub status: bool,
     pub comment: bool,
     pub deployment: bool,
+    /// Another job than the one that the variables tell of: a rehearsal's, whose log is not the
+    /// runner's.
+    pub job: Option<Job>,
     pub limits: Limits,
 }
 
@@ -128,7 +131,7 @@ impl Reporter {
         let files = runner::Files::of(variables);
         let secrets = Secrets::default();
         let out = Out { log, sink, actions, files };
-        let job = Job::of(variables).map(Arc::new);
+        let job = options.github.job.clone().or_else(|| Job::of(variables)).map(Arc::new);
         let github = github::Handle::new(&options.github, job.as_ref(), pace);
         let reporter =
             Reporter(Arc::new(Inner { pace, history, out: Mutex::new(out), secrets, job, github }));
@@ -157,13 +160,14 @@ impl Reporter {
             Log::Json => json::line(&event, chrono::Utc::now(), elapsed).into_iter().collect(),
         };
         drop(history);
+        // First, so that the panel stays above the lines on the outcome.
+        if let Sink::Live(view) = &mut out.sink {
+            view.refresh();
+        }
         for line in lines {
             out.print(&line);
         }
         let kept = out.keep(&event);
-        if let Sink::Live(view) = &mut out.sink {
-            view.refresh();
-        }
         drop(out);
         if let Err(error) = kept {
             self.tell(Event::Warning { text: say::github::runner_file(&error) });
@@ -311,6 +315,7 @@ impl Default for GitHub {
             status: true,
             comment: true,
             deployment: true,
+            job: None,
             limits: Limits::default(),
         }
     }

@@ -535,3 +535,19 @@ fn a_comment_folds_what_is_long() {
     </details>
     ");
 }
+
+#[test]
+fn the_panel_shows_the_deployment_at_a_glance() {
+    let (reporter, _) = reporter(Options::default(), &[]);
+    let mut events = story();
+    events.truncate(events.len() - 4);
+    tell(&reporter, events);
+    let panel = say::progress::panel(&reporter.history(), Duration::from_secs(100));
+    insta::assert_snapshot!(panel.iter().map(say::Line::text).collect::<Vec<_>>().join("\n"), @"
+    deployment d-ABCDEF123  InProgress  01:40  about 5m 34s to go
+    lifecycle  ✔ BeforeInstall  ✔ Install
+    traffic    blue  90 % ███████████████████████████▒▒▒ green 10 %
+    tasks      blue 4 of 4 running  green 1 of 4 running, 3 pending
+    waiting    production traffic shifts to green  01:40
+    ");
+}

@@ -124,6 +124,9 @@ impl Text {
 
     fn outcome(&mut self, outcome: &Outcome, out: &mut Vec<String>) {
         self.close(out);
+        if !self.actions {
+            out.push(String::new());
+        }
         for finding in &outcome.findings {
             if self.actions && outcome.word.code() != 0 && self.errors < ANNOTATIONS {
                 let place = finding.place.as_ref();

@@ -106,9 +106,9 @@ pub fn lines(event: &Event, history: &History, now: Duration) -> Vec<Line> {
 pub fn panel(history: &History, now: Duration) -> Vec<Line> {
     let Some(deployment) = history.deployments.last() else { return Vec::new() };
     let mut lines = vec![panel_heading(deployment, history, now)];
-    if !deployment.lifecycle.is_empty() {
-        let mut line = Line::new().label("lifecycle");
-        for event in &deployment.lifecycle {
+    for (at, events) in deployment.lifecycle.chunks(4).enumerate() {
+        let mut line = Line::new().label(if at == 0 { "lifecycle" } else { "" });
+        for (at, event) in events.iter().enumerate() {
             let sign = match event.status.as_str() {
                 "Pending" => "·",
                 "InProgress" => "●",
@@ -116,7 +116,8 @@ pub fn panel(history: &History, now: Duration) -> Vec<Line> {
                 "Skipped" => "–",
                 _ => "✘",
             };
-            line = line.with(tone(&event.status), format!("{sign} {}  ", event.name));
+            let gap = if at == 0 { "" } else { "  " };
+            line = line.with(tone(&event.status), format!("{gap}{sign} {}", event.name));
         }
         lines.push(line);
     }
@@ -127,7 +128,7 @@ pub fn panel(history: &History, now: Duration) -> Vec<Line> {
             Line::new()
                 .label("traffic")
                 .with(Tone::Blue, format!("blue {:>5} {}", percent(shift.blue), "█".repeat(WIDTH - green)))
-                .with(Tone::Green, format!("{} green {}", "█".repeat(green), percent(shift.green))),
+                .with(Tone::Green, format!("{} green {}", "▒".repeat(green), percent(shift.green))),
         );
     }
     lines.extend(history.tasks.as_ref().map(tasks));

@@ -59,7 +59,8 @@ struct Slot {
 impl Publisher {
     pub(super) fn new(handle: &Handle, reporter: &Arc<Inner>) -> anyhow::Result<Publisher> {
         let job = &handle.job;
-        let client = Client::new(&job.api_url, handle.token.expose(), &job.repository, handle.options.limits)?;
+        let client =
+            Client::new(&job.api_url, handle.token.expose(), &job.repository, handle.options.limits)?;
         let options: &GitHub = &handle.options;
         let on = |sink: &Sink| match sink {
             Sink::Check => options.check,
