@@ -111,16 +111,21 @@ impl Protocol {
         if self == Protocol::Query {
             let (code, status) = match error.code.as_str() {
                 "AccessDeniedException" => ("AccessDenied", 403),
-                "ThrottlingException" => ("Throttling", 400),
-                "SerializationException" => ("MalformedInput", 400),
-                "UnknownOperationException" => ("InvalidAction", 400),
-                "ServiceUnavailableException" => ("ServiceUnavailable", 503),
-                "ResourceNotFoundException" => ("ResourceNotFound", 404),
-                "InvalidParameterValueException" => ("InvalidParameterValue", 400),
-                "UnrecognizedClientException" => ("InvalidClientTokenId", 403),
-                "InvalidSignatureException" => ("SignatureDoesNotMatch", 403),
                 "IncompleteSignatureException" => ("IncompleteSignature", 400),
+                "InvalidSignatureException" => ("SignatureDoesNotMatch", 403),
                 "MissingAuthenticationTokenException" => ("MissingAuthenticationToken", 403),
+                "SerializationException" => ("MalformedInput", 400),
+                "ServiceUnavailableException" => ("ServiceUnavailable", 503),
+                "ThrottlingException" => ("Throttling", 400),
+                "UnknownOperationException" => ("InvalidAction", 400),
+                "UnrecognizedClientException" => ("InvalidClientTokenId", 403),
+                // CloudWatch's own, which speaks both.
+                "InternalServiceFault" => ("InternalServiceError", 500),
+                "InvalidFormatFault" => ("InvalidFormat", 400),
+                "InvalidParameterCombinationException" => ("InvalidParameterCombination", 400),
+                "InvalidParameterValueException" => ("InvalidParameterValue", 400),
+                "LimitExceededFault" => ("LimitExceeded", 400),
+                "MissingRequiredParameterException" => ("MissingParameter", 400),
                 _ => return error,
             };
             error.code = code.into();

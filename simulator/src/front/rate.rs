@@ -62,6 +62,7 @@ fn category(service: Service, operation: &str) -> (&'static str, Rate) {
         }
         (Service::Ecs, "TagResource" | "UntagResource") => ("ecs/tags-modify", rate(20, 10)),
         (Service::Ecs, "ListTasks" | "DescribeTasks") => ("ecs/task-read", rate(100, 20)),
+        (Service::Ecs, "RunTask" | "StartTask" | "StopTask") => ("ecs/task-modify", rate(100, 20)),
         (Service::Ecs, _) => ("ecs/cluster-read", rate(50, 20)),
         (Service::Ecr, "PutImage") => ("ecr/put-image", rate(10, 10)),
         (Service::Ecr, "InitiateLayerUpload" | "CompleteLayerUpload") => ("ecr/layer-upload", rate(100, 100)),

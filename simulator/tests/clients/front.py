@@ -151,6 +151,35 @@ class Denials(Case):
             narrowed.describe_scalable_targets(ServiceNamespace="ecs")
 
 
+class Protocols(Case):
+    def test_one_answer_in_three_protocols(self):
+        answers = {}
+        for protocol, content_type in [
+            ("json", "application/x-amz-json-1.0"),
+            ("smithy-rpc-v2-cbor", "application/cbor"),
+            ("query", "text/xml"),
+        ]:
+            with speaking(protocol):
+                client = deploy("cloudwatch")
+                answer = client.describe_alarms(AlarmNames=["hello-5xx", "other"], AlarmTypes=["MetricAlarm"])
+            self.assertEqual(answer["ResponseMetadata"]["HTTPHeaders"]["content-type"], content_type)
+            (answers[protocol],) = answer["MetricAlarms"]
+        self.assertEqual(answers["json"]["AlarmName"], "hello-5xx")
+        self.assertEqual(answers["json"]["Threshold"], 5.0)
+        for answer in answers.values():
+            self.assertEqual(answer, answers["json"])
+
+    def test_structures_and_lists_in_xml(self):
+        client = deploy("elbv2")
+        (balancer,) = client.describe_load_balancers(Names=["hello"])["LoadBalancers"]
+        listeners = client.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+        forwards = sorted(
+            sorted(group["Weight"] for group in listener["DefaultActions"][0]["ForwardConfig"]["TargetGroups"])
+            for listener in listeners
+        )
+        self.assertEqual(forwards, [[0, 100], [1]])
+
+
 class Sense(Case):
     def test_unknown_operations_targets_and_paths(self):
         self.assertEqual(ecs("MakeCoffee")[1]["__type"], "UnknownOperationException")

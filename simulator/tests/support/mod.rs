@@ -25,10 +25,15 @@ pub(crate) fn options() -> Options {
 
 /// Runs a script of `tests/clients` in the environment of the world's job, and fails as it does.
 pub(crate) async fn run(world: &Arc<World>, script: &str) -> Result<()> {
-    let output = Command::new(python()?)
+    let python = python()?;
+    // The commands of a virtual environment, the AWS CLI's among them, come before others.
+    let mut path = python.parent().map(|p| p.as_os_str().to_owned()).unwrap_or_default();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let output = Command::new(&python)
         .arg(folder().join("clients").join(script))
         .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("PATH", path.to_string_lossy().trim_start_matches(':'))
         .env("HOME", std::env::temp_dir())
         // A proxy or a shared file must not come between the client and the world.
         .env("AWS_EC2_METADATA_DISABLED", "true")
