@@ -40,6 +40,18 @@ async fn ecr() {
     script("registries.yml", Options { speed: 20.0, ..options() }, "ecr.py").await;
 }
 
+#[tokio::test]
+async fn a_permission_that_is_missing() {
+    script("hello.yml", Options { faults: vec![Fault::PermissionMissing], ..options() }, "permissions.py")
+        .await;
+}
+
+#[tokio::test]
+async fn credentials_that_expire() {
+    let faults = vec![Fault::CredentialsExpire];
+    script("hello.yml", Options { faults, speed: 60.0, ..options() }, "expiry.py").await;
+}
+
 /// Starts the world, runs the script, and stops the world whatever came of it.
 async fn script(world: &str, options: Options, script: &str) {
     let world = World::start(spec(world).unwrap(), options).await.unwrap();

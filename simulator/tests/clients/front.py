@@ -179,6 +179,22 @@ class Protocols(Case):
         )
         self.assertEqual(forwards, [[0, 100], [1]])
 
+    def test_codedeploy_in_cbor_too(self):
+        headers = {
+            "Content-Type": "application/cbor",
+            "Accept": "application/cbor",
+            "smithy-protocol": "rpc-v2-cbor",
+        }
+        status, answered, body = send(
+            path="/service/CodeDeploy_20141006/operation/ListDeploymentConfigs",
+            headers=headers,
+            body=b"\xa0",
+            sign_as="codedeploy",
+            credentials=session(BUILD, DEPLOY).get_credentials(),
+        )
+        self.assertEqual((status, answered["content-type"]), (200, "application/cbor"), body)
+        self.assertIn(b"CodeDeployDefault.ECSAllAtOnce", body)
+
 
 class Sense(Case):
     def test_unknown_operations_targets_and_paths(self):
