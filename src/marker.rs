@@ -16,7 +16,7 @@ pub struct Marker {
     /// The work tree holds what no commit does.
     pub dirty: bool,
     pub environment: String,
-    /// A hash of the configuration.
+    /// A hash of the configuration; its first 16 digits are written.
     pub configuration: String,
     /// `<run id>.<attempt>`, or something as unique on a laptop.
     pub run: String,
@@ -39,7 +39,8 @@ impl Marker {
             (Some(commit), false) => commit.clone(),
             (None, _) => "none".to_owned(),
         };
-        let values = [&self.repository, &commit, &self.environment, &self.configuration, &self.run];
+        let configuration = self.configuration.get(..16).unwrap_or(&self.configuration);
+        let values = [&self.repository, &commit, &self.environment, configuration, &self.run];
         let mut written = values.into_iter().zip(FIELDS).map(|(value, (_, limit))| field(value, limit));
         std::array::from_fn(|_| written.next().unwrap_or_default())
     }

@@ -1,14 +1,19 @@
 //! The plan: a value made from what is asked for and what there is, shown as it is and executed
 //! as it is. Making it writes nothing; what can be refused is refused here.
 
+mod decide;
+
 use crate::{
     appspec::AppSpec,
     deployment::{Budget, Shape},
     event::Run,
+    marker,
     request::{Build, Check, Concurrency, Until},
+    say::plan as say,
     task_definition::Document,
 };
-use std::{collections::BTreeMap, time::Duration};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -19,6 +24,8 @@ pub struct Plan {
     pub budget: Budget,
     /// What doesn't forbid the run but should be known before it: full sentences.
     pub warnings: Vec<String>,
+    /// What could not be seen and is done without: full sentences.
+    pub notes: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,8 +53,10 @@ pub struct TaskDefinitionStep {
     /// The revision that the service runs now: its ARN and its document.
     pub live_arn: String,
     pub live: Document,
+    pub live_tags: BTreeMap<String, String>,
     /// A revision of an earlier run of ours (same marker) that was never deployed.
     pub marked_arn: Option<String>,
+    pub marked: Option<Document>,
     /// Tags to put on the revision.
     pub tags: BTreeMap<String, String>,
     /// Register and deploy even when nothing changed.
@@ -97,3 +106,89 @@ pub struct RollbackEvents {
     pub on_alarm: bool,
     pub on_request: bool,
 }
+
+impl TaskDefinitionStep {
+    /// Whether the service runs this document already, with the user's tags.
+    pub fn is_unchanged(&self, document: &Document) -> bool {
+        let theirs = |tags: &BTreeMap<String, String>| {
+            let mut tags = tags.clone();
+            tags.retain(|key, _| !marker::is_ours(key) && !key.starts_with("aws:"));
+            tags
+        };
+        !self.force && self.live.same_as(document) && theirs(&self.live_tags) == theirs(&self.tags)
+    }
+}
+
+/// As people read it: several lines, the last one without its end.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&say::text(self))
+    }
+}
+
+impl Plan {
+    /// As programs read it.
+    pub fn json(&self) -> Value {
+        let Plan { run, image, task_definition, deployment, budget, warnings, notes } = self;
+        let image = match image {
+            ImageStep::Build { build, repository_uri, tags, .. } => json!({
+                "step": "build", "repository": repository_uri, "tags": tags, "platforms": build.platforms,
+            }),
+            ImageStep::Reuse { uri, digest, tag } => {
+                json!({"step": "reuse", "repository": uri, "digest": digest, "tags": [tag]})
+            }
+            ImageStep::Given { uri, digest } => json!({"step": "given", "repository": uri, "digest": digest}),
+        };
+        let shape = match deployment.shape {
+            Shape::AllAtOnce => json!({"kind": "all-at-once"}),
+            Shape::Canary { percent, interval } => {
+                json!({"kind": "canary", "percent": percent, "interval-seconds": interval.as_secs()})
+            }
+            Shape::Linear { percent, interval } => {
+                json!({"kind": "linear", "percent": percent, "interval-seconds": interval.as_secs()})
+            }
+        };
+        json!({
+            "run": run,
+            "image": image,
+            "task-definition": {
+                "family": task_definition.document.family(),
+                "live": task_definition.live_arn,
+                "marked": task_definition.marked_arn,
+                "changes": say::changes(self),
+            },
+            "deployment": {
+                "cluster": deployment.cluster,
+                "service": deployment.service,
+                "application": deployment.application,
+                "group": deployment.group,
+                "config": deployment.config,
+                "shape": shape,
+                "ready-wait-seconds": deployment.ready_wait.map(|wait| wait.as_secs()),
+                "termination-wait-seconds": deployment.termination_wait.as_secs(),
+                "rolls-back": {
+                    "on-failure": deployment.rollback.on_failure,
+                    "on-alarm": deployment.rollback.on_alarm,
+                    "on-request": deployment.rollback.on_request,
+                },
+                "alarms": deployment.alarms,
+                "production-url": deployment.production_url,
+                "test-url": deployment.test_url,
+                "attaches-to": deployment.attach,
+                "behind": deployment.active,
+            },
+            "budget-seconds": {
+                "provisioning": budget.provisioning.as_secs(),
+                "ready-wait": budget.ready_wait.as_secs(),
+                "shift": budget.shift.as_secs(),
+                "termination-wait": budget.termination_wait.as_secs(),
+                "limit": deployment.time_limit.unwrap_or(budget.limit).as_secs(),
+            },
+            "warnings": warnings,
+            "notes": notes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

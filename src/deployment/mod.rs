@@ -10,6 +10,7 @@ mod follow;
 mod observe;
 mod pace;
 mod production;
+mod shape;
 mod validate;
 
 pub use ask::Trouble;

@@ -1,6 +1,8 @@
 //! Every sentence that a user reads, made in one place: what happened, what production is on,
 //! what to do next.
 
+pub mod appspec;
+pub mod current;
 pub mod deployment;
 pub mod github;
 pub mod image;
@@ -9,8 +11,10 @@ pub mod line;
 pub mod markdown;
 pub mod near;
 pub mod outcome;
+pub mod plan;
 pub mod progress;
 pub mod refusals;
+pub mod task_definition;
 
 pub use line::{Line, Tone};
 

@@ -1,14 +1,4 @@
-//! Names that were probably meant.
-
-/// The nearest of the known names, when one is near enough to be meant.
-pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    ranked(wanted, known).into_iter().next().filter(|(score, _)| *score >= 0.8).map(|(_, name)| name)
-}
-
-/// ` Did you mean …?`, or nothing.
-pub fn sentence<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(wanted, known).map(|name| format!(" Did you mean `{name}`?")).unwrap_or_default()
-}
+//! Names that there are, when the one that was meant is not.
 
 /// ` There are: …`: the nearest names first, at most five.
 pub fn there_are<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
@@ -36,15 +26,6 @@ fn ranked<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<(f6
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_name_is_told_only_when_it_is_near() {
-        assert_eq!(
-            nearest("contianerDefinitions", ["family", "containerDefinitions"]),
-            Some("containerDefinitions")
-        );
-        assert_eq!(nearest("zzz", ["family", "containerDefinitions"]), None);
-    }
 
     #[test]
     fn names_are_listed_nearest_first_and_not_endlessly() {

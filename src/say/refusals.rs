@@ -2,8 +2,8 @@
 
 use crate::{
     aws::{AUDIENCE, Claims, Failure, Kind, NoSession, NoToken},
+    config::facts,
     outcome::Finding,
-    say::near,
 };
 
 /// Which way in was taken.
@@ -145,10 +145,11 @@ fn denied(failure: &Failure) -> Finding {
 
 fn unreachable(action: &str, region: &str, message: &str) -> Finding {
     let what = format!("No AWS endpoint answers in region `{region}` (asked for `{action}`): {message}.");
-    if REGIONS.contains(&region) {
+    if facts::regions().any(|known| known == region) {
         return Finding::new(what, "Check the network, the proxy settings and AWS_ENDPOINT_URL.");
     }
-    let likely = near::sentence(region, REGIONS.iter().copied());
+    let likely = facts::nearest(region, facts::regions());
+    let likely = likely.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
     Finding::new(what, format!("Check `region`: {region} is none that this version knows.{likely}"))
 }
 
@@ -237,49 +238,6 @@ fn chained(role: &str, from: Option<&str>, external_id: bool, tagged: bool, fail
         ),
     )
 }
-
-/// To tell a misspelt region from one that can't be reached; never to forbid one.
-const REGIONS: [&str; 39] = [
-    "af-south-1",
-    "ap-east-1",
-    "ap-east-2",
-    "ap-northeast-1",
-    "ap-northeast-2",
-    "ap-northeast-3",
-    "ap-south-1",
-    "ap-south-2",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "ap-southeast-3",
-    "ap-southeast-4",
-    "ap-southeast-5",
-    "ap-southeast-6",
-    "ap-southeast-7",
-    "ca-central-1",
-    "ca-west-1",
-    "cn-north-1",
-    "cn-northwest-1",
-    "eu-central-1",
-    "eu-central-2",
-    "eu-north-1",
-    "eu-south-1",
-    "eu-south-2",
-    "eu-west-1",
-    "eu-west-2",
-    "eu-west-3",
-    "eusc-de-east-1",
-    "il-central-1",
-    "me-central-1",
-    "me-south-1",
-    "mx-central-1",
-    "sa-east-1",
-    "us-east-1",
-    "us-east-2",
-    "us-gov-east-1",
-    "us-gov-west-1",
-    "us-west-1",
-    "us-west-2",
-];
 
 #[cfg(test)]
 mod tests {
