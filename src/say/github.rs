@@ -1,12 +1,13 @@
 //! What GitHub's checks, statuses and deployments are called and say in a line, and what is said
 //! when GitHub can't be told.
 
-use super::progress::percent;
+use super::progress::{percent, span};
 use crate::{
     event::{Run, Stage},
     outcome::{Outcome, Word},
     report::{foreign, history::History},
 };
+use std::time::Duration;
 
 /// GitHub takes no longer description of a status.
 const DESCRIPTION: usize = 140;
@@ -127,6 +128,10 @@ pub fn rejected(what: &str, message: &str) -> String {
         "GitHub did not take {what} ({message}), so it was left out. The deployment is not touched by it; the job \
          log and the summary have all of it."
     )
+}
+
+pub fn limited(wait: Duration) -> String {
+    format!("its rate limit is used up for another {}", span(wait))
 }
 
 pub fn waiting(message: &str) -> String {

@@ -92,9 +92,14 @@ impl Publisher {
     /// Until the run is at its end and GitHub knows.
     pub(super) async fn run(mut self) {
         let shared = self.shared.clone();
+        let mut ending = false;
         loop {
-            let next = self.pass().await;
             let deadline = *lock(&shared.deadline);
+            if deadline.is_some() && !std::mem::replace(&mut ending, true) && self.failures > 0 {
+                // One more attempt at the least, now.
+                self.pause = None;
+            }
+            let next = self.pass().await;
             match (next, deadline) {
                 (None, Some(_)) => return,
                 (None, None) => shared.changed.notified().await,
@@ -117,7 +122,10 @@ impl Publisher {
         }
         let wait = match self.tell_what_is_due().await {
             Ok(next) => return next,
-            Err(Failure::Limited(wait)) => wait,
+            Err(Failure::Limited(wait)) => {
+                lock(&self.shared.trouble).silent(say::github::limited(wait));
+                wait
+            }
             Err(failure) => {
                 self.failures += 1;
                 if let Failure::Unavailable { what, .. } = failure {

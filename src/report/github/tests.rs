@@ -132,6 +132,35 @@ async fn a_github_that_is_down_is_one_warning() {
 }
 
 #[tokio::test]
+async fn a_github_that_comes_back_is_told_the_end() {
+    let calls = AtomicUsize::new(0);
+    let stub = Stub::serve(move |request| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 | 1 => Answer::of(503, json!({})),
+        _ => granted(request),
+    })
+    .await;
+    let github = GitHub { status: false, comment: false, deployment: false, ..all() };
+    let (reporter, written) = reporter(&stub, github, &[]);
+    story::tell(&reporter, story::story());
+    reporter.finish().await;
+    assert_eq!(warnings(&written), [""; 0]);
+    assert_eq!(last(&stub, "POST /repos/o/r/check-runs")["conclusion"], "success");
+}
+
+#[tokio::test]
+async fn a_limit_that_outlasts_the_run_is_one_warning() {
+    let stub = Stub::serve(|_| {
+        Answer::of(403, json!({ "message": "You have exceeded a secondary rate limit" })).with("retry-after", "900")
+    })
+    .await;
+    let (reporter, written) = reporter(&stub, all(), &[]);
+    story::tell(&reporter, story::story());
+    reporter.finish().await;
+    assert_eq!(stub.lines(), ["POST /repos/o/r/check-runs"]);
+    insta::assert_snapshot!(warnings(&written).join("\n"), @"::warning::GitHub could not be told how this run ended (its rate limit is used up for another 15m). The deployment is not touched by it; the job log and the summary have all of it.");
+}
+
+#[tokio::test]
 async fn a_creation_whose_answer_was_lost_makes_no_twin() {
     let calls = AtomicUsize::new(0);
     let stub = Stub::serve(move |request| match request.line().as_str() {
