@@ -81,3 +81,6 @@ fn not_pushed(error: anyhow::Error) -> anyhow::Error {
         Err(error) => error,
     }
 }
+
+#[cfg(test)]
+mod tests;

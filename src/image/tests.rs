@@ -1,0 +1,259 @@
+//! Decided and shipped against a local world's ECR, with the real buildx.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::{
+    aws::{Access, Limits},
+    cli::{Cli, Command},
+    git::Checkout,
+    inputs,
+    marker::Marker,
+    outcome::Word,
+    plan::ImageStep,
+    report,
+    request::Request,
+    surroundings::Pace,
+};
+use platform::Platform;
+use serde_json::{Value, json};
+use simulator::{Options, World, spec};
+use std::{fs, sync::Arc};
+use tempfile::TempDir;
+
+const BUILD: &str = "111111111111";
+const DEPLOY: &str = "222222222222";
+const REGION: &str = "eu-central-1";
+
+fn role(name: &str, principal: &str, actions: Value) -> spec::Role {
+    spec::Role {
+        name: name.into(),
+        trust: json!({"Statement": [{"Effect": "Allow", "Principal": {"AWS": principal}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]}),
+        policies: vec![json!({"Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]})],
+        ..Default::default()
+    }
+}
+
+/// A world, a folder with something to build in it, and a way to ask.
+struct Bench {
+    world: Arc<World>,
+    variables: Variables,
+    folder: TempDir,
+    /// References that the engine keeps, taken away at the end.
+    built: Vec<String>,
+}
+
+impl Bench {
+    async fn new(actions: Value) -> Bench {
+        let user = format!("arn:aws:iam::{BUILD}:user/ci");
+        let enter = json!({"Statement": [{"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": "*"}]});
+        let repository = |name: &str| spec::Repository { name: name.into(), ..Default::default() };
+        let fixed = spec::Repository { immutable_tags: true, ..repository("fixed") };
+        let accounts = vec![
+            spec::Account {
+                id: BUILD.into(),
+                region: REGION.into(),
+                users: vec![spec::User { name: "ci".into(), policies: vec![enter] }],
+                roles: vec![role("build", &user, actions)],
+                repositories: vec![repository("hello"), fixed],
+                ..Default::default()
+            },
+            spec::Account {
+                id: DEPLOY.into(),
+                region: REGION.into(),
+                roles: vec![role(
+                    "deploy",
+                    &format!("arn:aws:iam::{BUILD}:role/build"),
+                    json!(["ecr:DescribeRepositories"]),
+                )],
+                ..Default::default()
+            },
+        ];
+        let spec = spec::WorldSpec {
+            regions: vec![REGION.into()],
+            accounts,
+            job: Default::default(),
+            caller: spec::CallerSpec { account: BUILD.into(), user: "ci".into() },
+            truths: Default::default(),
+        };
+        let listen = ([127, 0, 0, 1], 0).into();
+        let options = Options { listen, speed: 1.0, faults: Vec::new(), docker: false, canary: None };
+        let world = World::start(spec, options).await.unwrap();
+        let of_process = ["PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG"];
+        let of_process =
+            of_process.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+        let variables = Variables::of(world.job_environment().into_iter().chain(of_process));
+        let folder = TempDir::new().unwrap();
+        fs::write(
+            folder.path().join("Dockerfile"),
+            "FROM scratch\nARG WORD\nCOPY hello /hello\nLABEL word=$WORD\n",
+        )
+        .unwrap();
+        fs::write(folder.path().join("hello"), folder.path().display().to_string()).unwrap();
+        Bench { world, variables, folder, built: Vec::new() }
+    }
+
+    fn request(&self, args: &[&str]) -> Request {
+        let build = format!("arn:aws:iam::{BUILD}:role/build");
+        let deploy = format!("arn:aws:iam::{DEPLOY}:role/deploy");
+        let frame = ["--auth", "ambient", "--region", REGION, "--cluster", "c", "--service", "s"];
+        let roles = ["--build-role", build.as_str(), "--role", deploy.as_str()];
+        let args =
+            ["greenlight", "deploy"].iter().chain(&frame).chain(&roles).chain(args).map(Into::into).collect();
+        let Command::Deploy(options) = Cli::read(args, &Variables::default()).unwrap() else {
+            unreachable!()
+        };
+        inputs::read(&options, self.folder.path()).unwrap().request
+    }
+
+    async fn decide(&self, args: &[&str], commit: &str) -> anyhow::Result<(Candidate, Access)> {
+        let request = self.request(args);
+        let marker = Marker { run: "1.1".into(), ..Marker::default() };
+        let access = Access::open(&request, &self.variables, &marker, Limits::default()).await?;
+        let dirty = commit.ends_with('*');
+        let commit = Some(commit.trim_end_matches('*').to_owned());
+        let checkout = Checkout { commit, branch: Some("feature/x".into()), dirty };
+        let candidate = decide(&request, &access, &checkout, &self.variables).await?;
+        Ok((candidate, access))
+    }
+
+    /// Decides, and does it.
+    async fn ship(&mut self, args: &[&str], commit: &str) -> anyhow::Result<Image> {
+        let (candidate, access) = self.decide(args, commit).await?;
+        if let ImageStep::Build { repository_uri, tags, .. } = &candidate.step {
+            self.built.extend(tags.iter().map(|tag| format!("{repository_uri}:{tag}")));
+        }
+        let reporter = Reporter::to(
+            report::Options::default(),
+            &Variables::default(),
+            Pace::of(&self.variables),
+            std::io::sink(),
+        );
+        ship(&candidate.step, access.registry(), &self.variables, &reporter, &Cancel::never()).await
+    }
+
+    fn host(&self) -> &str {
+        &self.world.endpoints().registries[BUILD]
+    }
+
+    async fn end(self) {
+        let mut docker = std::process::Command::new("docker");
+        docker.args(["image", "rm", "--force"]).args(&self.built).output().unwrap();
+        self.world.shut_down().await;
+    }
+}
+
+fn stop(error: anyhow::Error) -> Stop {
+    error.downcast().unwrap()
+}
+
+fn all() -> Value {
+    json!(["ecr:*", "sts:AssumeRole", "sts:TagSession"])
+}
+
+#[tokio::test]
+async fn an_image_is_built_and_pushed_and_then_found_by_its_uri() {
+    let mut bench = Bench::new(all()).await;
+    let args = ["--repository", "hello", "--build-args", "WORD={short-commit}", "--tags", "{branch}"];
+    let image = bench.ship(&args, "0123456789abcdef").await.unwrap();
+    assert!(image.built);
+    assert_eq!(image.tags, ["0123456789abcdef", "feature-x"]);
+    assert_eq!(image.uri, format!("{}/hello", bench.host()));
+
+    // By a tag of its own registry's host, which only ECR can tell to be its own.
+    let uri = format!("{}:feature-x", image.uri);
+    let (mut candidate, _) = bench.decide(&["--image", &uri], "f").await.unwrap();
+    assert!(matches!(&candidate.step, ImageStep::Given { digest, .. } if *digest == image.digest));
+    assert_eq!(candidate.platforms.as_deref().unwrap().len(), 1);
+    assert_eq!(candidate.fit(&Platform::new("linux", "amd64")), None);
+    let other = candidate.fit(&Platform::new("linux", "arm64")).unwrap();
+    assert_eq!(other.what, "The image is for linux/amd64, but the service's tasks run on linux/arm64.");
+
+    let (candidate, _) = bench.decide(&["--image", &image.pinned()], "f").await.unwrap();
+    assert!(matches!(candidate.step, ImageStep::Given { digest, .. } if digest == image.digest));
+    let missing = bench.decide(&["--image", &format!("{}:nothing", image.uri)], "f").await.unwrap_err();
+    assert_eq!(stop(missing).word, Word::Refused);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_tag_that_cannot_be_moved_is_used_as_it_is() {
+    let mut bench = Bench::new(all()).await;
+    let first = bench.ship(&["--repository", "fixed"], "abc").await.unwrap();
+    let again = bench.ship(&["--repository", "fixed"], "abc").await.unwrap();
+    assert_eq!((again.digest, again.built), (first.digest, false));
+
+    // Uncommitted work is never taken for another's.
+    bench.ship(&["--repository", "fixed"], "abc*").await.unwrap();
+    let dirty = bench.ship(&["--repository", "fixed"], "abc*").await.unwrap();
+    assert!(dirty.built && dirty.tags[0].starts_with("abc-dirty-"), "{:?}", dirty.tags);
+
+    let taken = bench.decide(&["--repository", "fixed", "--tags", "abc"], "def").await.unwrap_err();
+    let taken = stop(taken);
+    assert_eq!(taken.word, Word::Refused);
+    assert_eq!(taken.findings[0].what, "The tag `abc` is in `fixed` already, and tags there can't be moved.");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_repository_that_is_not_there_is_told_with_the_near_ones() {
+    let bench = Bench::new(all()).await;
+    let stop = stop(bench.decide(&["--repository", "helo"], "abc").await.unwrap_err());
+    assert_eq!(stop.word, Word::Refused);
+    assert_eq!(
+        stop.findings[0].what,
+        "There is no ECR repository `helo` in account 111111111111 in eu-central-1."
+    );
+    assert_eq!(stop.findings[0].fix, "Did you mean `hello`? Else create it.");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_is_optional_is_done_without_and_a_denied_push_names_its_permission() {
+    let denied_later = json!([
+        "sts:AssumeRole",
+        "sts:TagSession",
+        "ecr:GetAuthorizationToken",
+        "ecr:BatchGetImage",
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:UploadLayerPart",
+        "ecr:CompleteLayerUpload",
+        "ecr:PutImage",
+    ]);
+    let mut bench = Bench::new(denied_later).await;
+    let (candidate, _) = bench.decide(&["--repository", "hello"], "abc").await.unwrap();
+    insta::assert_snapshot!(candidate.notes.join("\n"), @"Whether tags in `hello` can be moved isn't known (ecr:DescribeRepositories was denied): a commit's image that is there already is used as it is.");
+    let stop = stop(bench.ship(&["--repository", "hello"], "abc").await.unwrap_err());
+    assert_eq!(stop.word, Word::BuildFailed);
+    assert!(stop.findings[0].what.contains("was denied"), "{stop:#?}");
+    assert!(stop.findings[0].fix.contains("`ecr:InitiateLayerUpload`"), "{stop:#?}");
+    bench.end().await;
+}
+
+/// A store holds all logins but our own: that one it must not be asked for.
+#[tokio::test]
+async fn a_credential_store_of_the_users_does_not_hide_the_login() {
+    let mut bench = Bench::new(all()).await;
+    let plugin = buildx::find(&bench.variables).unwrap();
+    let config = bench.folder.path().join("docker");
+    fs::create_dir(&config).unwrap();
+    let users = json!({"credsStore": "that-is-not-there", "cliPluginsExtraDirs": [plugin.parent()]});
+    fs::write(config.join("config.json"), users.to_string()).unwrap();
+    let changed = [("DOCKER_CONFIG".to_owned(), config.display().to_string())];
+    let as_they_are = bench.variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    bench.variables = Variables::of(as_they_are.chain(changed));
+    assert!(bench.ship(&["--repository", "hello"], "abc").await.unwrap().built);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_step_that_fails_is_told_with_its_line() {
+    let mut bench = Bench::new(all()).await;
+    fs::write(bench.folder.path().join("Dockerfile"), "FROM scratch\nCOPY hello /\nCOPY nothing /\n")
+        .unwrap();
+    let stop = stop(bench.ship(&["--repository", "hello"], "abc").await.unwrap_err());
+    assert_eq!(stop.word, Word::BuildFailed);
+    assert_eq!(stop.findings[0].place.as_ref().unwrap().line, Some(3));
+    assert!(stop.findings[0].what.contains("nothing"), "{stop:#?}");
+    bench.end().await;
+}
