@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 
 import boto3
+import botocore.session
 from targets import Target
 from world import ONCE, PATIENT, Case, main, session, snapshot
 
@@ -198,6 +199,54 @@ class Alarms(Case):
         reader.describe_alarms(AlarmNames=["errors"])
         with self.fails("AccessDenied", text="cloudwatch:SetAlarmState on resource: arn:aws:cloudwatch:eu-central-1:222222222222:alarm:errors"):
             reader.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="r")
+
+
+class Protocols(Case):
+    """Clients of several ages speak three protocols, with the same meaning."""
+
+    def test_each(self):
+        for protocol in ["json", "smithy-rpc-v2-cbor", "query"]:
+            with self.subTest(protocol):
+                client = speaking(protocol)
+                client.put_metric_alarm(
+                    AlarmName=protocol,
+                    Namespace=NAMESPACE,
+                    MetricName="RequestCount",
+                    Dimensions=dimensions(),
+                    ExtendedStatistic="p99",
+                    Period=60,
+                    EvaluationPeriods=2,
+                    Threshold=2.5,
+                    ComparisonOperator="LessThanThreshold",
+                    ActionsEnabled=False,
+                )
+                described = client.describe_alarms(AlarmNames=[protocol])["MetricAlarms"][0]
+                self.assertEqual((described["Threshold"], described["EvaluationPeriods"]), (2.5, 2))
+                self.assertIs(described["ActionsEnabled"], False)
+                self.assertIsInstance(described["StateUpdatedTimestamp"], datetime.datetime)
+                self.assertEqual(described["Dimensions"], dimensions())
+                now = datetime.datetime.now(datetime.timezone.utc)
+                metric = {"Namespace": NAMESPACE, "MetricName": "RequestCount", "Dimensions": dimensions()}
+                result = client.get_metric_data(
+                    MetricDataQueries=[{"Id": "q", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}],
+                    StartTime=now - datetime.timedelta(hours=1),
+                    EndTime=now,
+                )["MetricDataResults"][0]
+                self.assertEqual((result["Label"], result["StatusCode"]), ("RequestCount", "Complete"))
+                client.delete_alarms(AlarmNames=[protocol])
+                with self.fails("ResourceNotFound", 404):
+                    client.delete_alarms(AlarmNames=[protocol])
+
+
+def speaking(protocol):
+    """A client that speaks this one of the protocols that the service's model lists."""
+    held = botocore.session.Session()
+    loader = held.get_component("data_loader")
+    model = loader.load_service_model("cloudwatch", "service-2")
+    model["metadata"].update(protocols=[protocol], protocol=protocol)
+    client = held.create_client("cloudwatch", config=PATIENT)
+    assert client.meta.service_model.resolved_protocol == protocol
+    return client
 
 
 class Logs(Case):
