@@ -198,7 +198,8 @@ class Protocols(Case):
 
 class Sense(Case):
     def test_unknown_operations_targets_and_paths(self):
-        self.assertEqual(ecs("MakeCoffee")[1]["__type"], "UnknownOperationException")
+        allowed = session(BUILD, DEPLOY).get_credentials()
+        self.assertEqual(ecs("MakeCoffee", credentials=allowed)[1]["__type"], "UnknownOperationException")
         json_type = {"Content-Type": "application/x-amz-json-1.1"}
         for status, request in [
             (400, {"headers": {"X-Amz-Target": "Nothing.At", **json_type}}),
