@@ -52,7 +52,11 @@ impl Job {
         let server = variables.get("GITHUB_SERVER_URL").unwrap_or("https://github.com").trim_end_matches('/');
         let event = word("GITHUB_EVENT_NAME");
         let payload = payload(variables);
-        let (sha, pull_request) = subject(&event, &payload, variables.get("GITHUB_SHA"));
+        let (sha, pull_request) = match variables.get("GITHUB_REF").and_then(merged) {
+            // Without its payload the variables tell at least which one it is.
+            Some(number) if payload.is_null() => (None, PullRequest::HeadOf(number)),
+            _ => subject(&event, &payload, variables.get("GITHUB_SHA")),
+        };
         let actor = word("GITHUB_ACTOR");
         Some(Job {
             reference: word("GITHUB_REF"),
@@ -125,6 +129,11 @@ fn subject(event: &str, payload: &Value, sha: Option<&str>) -> (Option<String>, 
 
 fn known(number: Option<u64>) -> PullRequest {
     number.map_or(PullRequest::None, PullRequest::Known)
+}
+
+/// The pull request of a test merge: `refs/pull/2/merge`.
+fn merged(reference: &str) -> Option<u64> {
+    reference.strip_prefix("refs/pull/")?.strip_suffix("/merge")?.parse().ok()
 }
 
 /// The pull request in a merge queue's branch: `gh-readonly-queue/main/pr-104-929f…`.
@@ -288,7 +297,12 @@ mod tests {
             ("GITHUB_EVENT_PATH", "/nowhere/event.json"),
             ("GITHUB_SHA", TRIGGER),
         ];
-        let variables = Variables::of(variables.map(|(n, v)| (n.to_owned(), v.to_owned())));
-        assert_eq!(Job::of(&variables).unwrap().sha, sha(TRIGGER));
+        let of = |further: Option<(&str, &str)>| {
+            let variables = variables.into_iter().chain(further).map(|(n, v)| (n.to_owned(), v.to_owned()));
+            let job = Job::of(&Variables::of(variables)).unwrap();
+            (job.sha, job.pull_request)
+        };
+        assert_eq!(of(None), (sha(TRIGGER), PullRequest::OfCommit));
+        assert_eq!(of(Some(("GITHUB_REF", "refs/pull/2/merge"))), (None, PullRequest::HeadOf(2)));
     }
 }
