@@ -2,7 +2,7 @@
 //! as that option, unless it is given as a flag.
 
 use crate::{inputs::field::Overrides, report, secret::Secret, surroundings::Variables};
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf};
 
 /// Ship a container to production on AWS, blue/green, in one step.
@@ -78,6 +78,9 @@ pub struct Rehearse {
     /// Where the report is written, as JSON.
     #[arg(long, value_name = "FILE", default_value = "rehearsal.json")]
     pub report: PathBuf,
+    /// The arguments of the rehearsed job: all but the rehearsal's own.
+    #[arg(skip)]
+    pub job: Vec<OsString>,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -102,7 +105,7 @@ pub struct Simulator {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Pace {
     /// How much faster than AWS the world's waits run.
-    #[arg(long, value_name = "N", default_value = "60", value_parser = speed)]
+    #[arg(long, value_name = "N", default_value = "15", value_parser = speed)]
     pub speed: f64,
     /// Something that goes wrong in the world, by name; may be given several times.
     #[arg(long, value_name = "NAME")]
@@ -131,11 +134,53 @@ impl Cli {
         if let Some(options) = command.options_mut() {
             options.overrides.inputs = from_inputs.into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
         }
+        if let Command::Rehearse(rehearse) = &mut command {
+            rehearse.job = of_job(args);
+        }
         Ok(command)
     }
 }
 
+impl Simulator {
+    /// What the world is described from.
+    pub fn options(&self) -> Options {
+        Options { config: self.config.clone(), environment: self.environment.clone(), ..Options::usual() }
+    }
+}
+
+/// The arguments of a rehearsal without its name and what only it takes.
+fn of_job(args: Vec<OsString>) -> Vec<OsString> {
+    const WITH_VALUE: [&str; 3] = ["--speed", "--fault", "--report"];
+    let mut job = Vec::new();
+    let mut args = args.into_iter().skip(1).filter(|arg| arg != "rehearse");
+    while let Some(arg) = args.next() {
+        let text = arg.to_string_lossy();
+        let (name, value) = text.split_once('=').map_or((&*text, None), |(name, value)| (name, Some(value)));
+        if WITH_VALUE.contains(&name) {
+            if value.is_none() {
+                args.next();
+            }
+        } else if name != "--no-docker" {
+            drop(text);
+            job.push(arg);
+        }
+    }
+    job
+}
+
 impl Options {
+    /// None is given.
+    fn usual() -> Options {
+        let command = Options::augment_args(clap::Command::new("options"));
+        let none = command.get_matches_from(["options"]);
+        Options::from_arg_matches(&none).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Nothing but the log.
+    pub fn log_alone(&self) -> report::Options {
+        report::Options { format: self.log_format, ..report::Options::default() }
+    }
+
     /// The token is no option: a command line can be seen by others.
     pub fn report(&self, variables: &Variables) -> report::Options {
         let token = input(variables, "github-token").or_else(|| variables.get("GITHUB_TOKEN"));

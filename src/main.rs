@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod console;
 mod current;
+mod deploy;
 mod deployment;
 mod documents;
 mod event;
@@ -17,48 +18,61 @@ mod inputs;
 mod job;
 mod marker;
 mod outcome;
+mod permissions;
 mod plan;
+mod rehearse;
 mod report;
 mod request;
 mod say;
 mod secret;
+mod simulate;
 mod surroundings;
 mod task_definition;
 mod tls;
 
 use anyhow::Context;
-use cli::{Cli, Command, Options};
-use event::Event;
-use outcome::{Outcome, Stop, Word};
+use cli::{Cli, Command};
+use deploy::UpTo;
 use report::Reporter;
-use say::outcome as end;
 use std::{
     env,
     io::{self, Write},
+    path::Path,
     process::ExitCode,
-    sync::Arc,
 };
 use surroundings::{Pace, Variables};
 
 fn main() -> ExitCode {
     let variables = Variables::of_process();
-    let command = match Cli::read(env::args_os().collect(), &variables) {
+    let args: Vec<_> = env::args_os().collect();
+    tls::prepare();
+    if Path::new(&args[0]).file_name().is_some_and(|name| name == rehearse::SHIM) {
+        return on(false, rehearse::shim_build(args, &variables)).unwrap_or(ExitCode::FAILURE);
+    }
+    let command = match Cli::read(args, &variables) {
         Ok(command) => command,
         Err(usage) => usage.exit(),
     };
-    run(command, variables).unwrap_or_else(|error| {
+    // A world serves traffic beside its job; a run only waits.
+    let busy = matches!(command, Command::Rehearse(_) | Command::Simulator(_));
+    on(busy, run(command, variables)).and_then(|code| code).unwrap_or_else(|error| {
         let _ = writeln!(io::stderr(), "{error:#}");
-        ExitCode::from(Word::InternalError.code())
+        ExitCode::from(outcome::Word::InternalError.code())
     })
 }
 
-#[tokio::main]
 async fn run(command: Command, variables: Variables) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Deploy(options) => Ok(ship(&options, UpTo::End, &variables).await),
-        Command::Plan(options) => Ok(ship(&options, UpTo::Plan, &variables).await),
-        Command::Rehearse(_) => anyhow::bail!("`rehearse` isn't built yet"),
-        Command::Simulator(_) => anyhow::bail!("`simulator` isn't built yet"),
+        Command::Deploy(options) => Ok(deploy::ship(&options, UpTo::End, &variables).await),
+        Command::Plan(options) => Ok(deploy::ship(&options, UpTo::Plan, &variables).await),
+        Command::Rehearse(args) => {
+            let played = rehearse::rehearse(&args, &variables).await;
+            Ok(played.unwrap_or_else(|error| deploy::stopped_early(error, &args.options, &variables)))
+        }
+        Command::Simulator(args) => {
+            let served = simulate::serve(&args, &variables).await;
+            Ok(served.unwrap_or_else(|error| deploy::stopped_early(error, &args.options(), &variables)))
+        }
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&*config::schema::SCHEMA)?;
             writeln!(io::stdout(), "{schema}").context("can't write the schema")?;
@@ -67,40 +81,9 @@ async fn run(command: Command, variables: Variables) -> anyhow::Result<ExitCode>
     }
 }
 
-/// How far the way through is gone.
-#[derive(Clone, Copy, PartialEq)]
-enum UpTo {
-    Plan,
-    End,
-}
-
-/// Goes the way through and tells its end, whatever that is.
-async fn ship(options: &Options, up_to: UpTo, variables: &Variables) -> ExitCode {
-    let pace = Pace::of(variables);
-    let reporter = Reporter::new(options.report(variables), variables, pace);
-    let mut outcome = stages(options, up_to, variables, &reporter).await.unwrap_or_else(stopped);
-    outcome.took = pace.elapsed();
-    let code = outcome.exit_code();
-    reporter.tell(Event::Finished(Arc::new(outcome)));
-    reporter.finish().await;
-    code
-}
-
-/// The way through, stage by stage: each takes what the one before it made.
-async fn stages(
-    options: &Options,
-    _up_to: UpTo,
-    _variables: &Variables,
-    _reporter: &Reporter,
-) -> anyhow::Result<Outcome> {
-    let working_directory = env::current_dir().context("there is no working directory")?;
-    let _inputs = inputs::read(options, &working_directory)?;
-    anyhow::bail!("the stages after the inputs aren't built yet")
-}
-
-fn stopped(error: anyhow::Error) -> Outcome {
-    match error.downcast_ref::<Stop>() {
-        Some(stop) => end::stopped(stop),
-        None => end::broke_off(&error, end::untouched()),
-    }
+/// Runs a future on a runtime of one thread, or of as many as there are cores.
+fn on<T>(all_cores: bool, future: impl Future<Output = T>) -> anyhow::Result<T> {
+    use tokio::runtime::Builder;
+    let mut builder = if all_cores { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    Ok(builder.enable_all().build()?.block_on(future))
 }

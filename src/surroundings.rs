@@ -22,6 +22,13 @@ impl Variables {
         Variables(pairs.into_iter().collect())
     }
 
+    /// These, with some set anew.
+    pub fn with(&self, pairs: impl IntoIterator<Item = (String, String)>) -> Variables {
+        let mut variables = self.clone();
+        variables.0.extend(pairs);
+        variables
+    }
+
     /// An empty value means not given.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|v| !v.trim().is_empty())

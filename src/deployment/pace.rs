@@ -72,7 +72,7 @@ impl Pacer {
     fn length(&self, seen: &Seen) -> Option<Duration> {
         match (seen.phase, self.shape) {
             (Phase::Shifting, Shape::Canary { interval, .. } | Shape::Linear { interval, .. })
-                if seen.green > 0.0 =>
+                if (0.05..99.95).contains(&seen.green) =>
             {
                 Some(interval)
             }

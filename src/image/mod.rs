@@ -1,9 +1,9 @@
 //! The image: built and pushed, or found by its tag or its URI; in the end a digest.
 
 pub mod build;
-mod buildx;
+pub mod buildx;
 mod decide;
-mod docker_config;
+pub mod docker_config;
 pub mod ecr;
 pub mod failure;
 mod imagetools;

@@ -24,6 +24,7 @@ use crate::{
 use history::History;
 use secrets::Secrets;
 use std::{
+    fs::File,
     io::{self, IsTerminal, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -78,7 +79,11 @@ struct Out {
     /// Under GitHub Actions.
     actions: bool,
     files: runner::Files,
+    events: Option<File>,
 }
+
+/// Names a file that gets every event as a JSON line, whatever the log is.
+const EVENTS: &str = "GREENLIGHT_EVENTS";
 
 enum Log {
     Text(text::Text),
@@ -130,7 +135,10 @@ impl Reporter {
         };
         let files = runner::Files::of(variables);
         let secrets = Secrets::default();
-        let out = Out { log, sink, actions, files };
+        // A file that can't be opened costs no run.
+        let events =
+            variables.get(EVENTS).and_then(|path| File::options().create(true).append(true).open(path).ok());
+        let out = Out { log, sink, actions, files, events };
         let job = options.github.job.clone().or_else(|| Job::of(variables)).map(Arc::new);
         let github = github::Handle::new(&options.github, job.as_ref(), pace);
         let reporter =
@@ -163,6 +171,11 @@ impl Reporter {
         // First, so that the panel stays above the lines on the outcome.
         if let Sink::Live(view) = &mut out.sink {
             view.refresh();
+        }
+        if let Some(events) = &mut out.events
+            && let Some(line) = json::line(&event, chrono::Utc::now(), elapsed)
+        {
+            let _ = writeln!(events, "{line}");
         }
         for line in lines {
             out.print(&line);

@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub mod refusals;
+pub mod rehearse;
 pub mod task_definition;
 
 pub use line::{Line, Tone};

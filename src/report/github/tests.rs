@@ -150,7 +150,8 @@ async fn a_github_that_comes_back_is_told_the_end() {
 #[tokio::test]
 async fn a_limit_that_outlasts_the_run_is_one_warning() {
     let stub = Stub::serve(|_| {
-        Answer::of(403, json!({ "message": "You have exceeded a secondary rate limit" })).with("retry-after", "900")
+        Answer::of(403, json!({ "message": "You have exceeded a secondary rate limit" }))
+            .with("retry-after", "900")
     })
     .await;
     let (reporter, written) = reporter(&stub, all(), &[]);

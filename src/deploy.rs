@@ -1,0 +1,203 @@
+//! The way through, stage by stage, each taking what the one before it made; and its end, told
+//! whatever it is.
+
+use crate::{
+    aws::{Access, Limits},
+    cancel::Cancel,
+    cli::Options,
+    current::{Current, Facts},
+    deployment,
+    documents::Documents,
+    event::{Event, Run, Stage},
+    git::Checkout,
+    image,
+    inputs::{self, Inputs},
+    marker::Marker,
+    outcome::{Outcome, Stop, Word},
+    plan::Plan,
+    report::Reporter,
+    request::Concurrency,
+    say::outcome as end,
+    surroundings::{Pace, Variables},
+    task_definition::{self, Settled},
+};
+use anyhow::{Context, Result};
+use std::{env, process::ExitCode, sync::Arc};
+
+/// How far the way through is gone.
+#[derive(Clone, Copy, PartialEq)]
+pub enum UpTo {
+    Plan,
+    End,
+}
+
+/// Goes the way through and tells its end.
+pub async fn ship(options: &Options, up_to: UpTo, variables: &Variables) -> ExitCode {
+    let pace = Pace::of(variables);
+    let report = Reporter::new(options.report(variables), variables, pace);
+    let mut outcome = stages(options, up_to, variables, pace, &report).await.unwrap_or_else(stopped);
+    outcome.took = pace.elapsed();
+    let code = outcome.exit_code();
+    report.tell(Event::Stage { stage: Stage::Outcome });
+    report.tell(Event::Finished(Arc::new(outcome)));
+    report.finish().await;
+    code
+}
+
+/// Tells the end of a command that broke off before it had anything to report on.
+pub fn stopped_early(error: anyhow::Error, options: &Options, variables: &Variables) -> ExitCode {
+    let report = Reporter::new(options.log_alone(), variables, Pace::of(variables));
+    let outcome = stopped(error);
+    let code = outcome.exit_code();
+    report.tell(Event::Finished(Arc::new(outcome)));
+    code
+}
+
+async fn stages(
+    options: &Options,
+    up_to: UpTo,
+    variables: &Variables,
+    pace: Pace,
+    report: &Reporter,
+) -> Result<Outcome> {
+    let cancel = Cancel::on_signals()?;
+    let inputs = inputs::read(options, &env::current_dir().context("there is no working directory")?)?;
+    let request = &inputs.request;
+    let documents = Documents::read(request)?;
+    let checkout = Checkout::of(&inputs.folder, variables).await;
+    report.tell(Event::Started(Arc::new(run_of(&inputs, &checkout, up_to))));
+
+    report.tell(Event::Stage { stage: Stage::Read });
+    let marker = marker(&inputs, &checkout, variables);
+    let access = Access::open(request, variables, &marker, Limits::default()).await?;
+    for text in &access.notes {
+        report.tell(Event::Note { text: text.clone() });
+    }
+    let facts = Facts { command: up_to.command().to_owned(), marker };
+    let mut plan = plan(&inputs, &access, &documents, &checkout, variables, &facts).await?;
+
+    report.tell(Event::Stage { stage: Stage::Plan });
+    report.tell(Event::Planned { text: plan.to_string(), plan: plan.json() });
+    for text in &plan.warnings {
+        report.tell(Event::Warning { text: text.clone() });
+    }
+    if up_to == UpTo::Plan {
+        return Ok(end::planned(&plan.run));
+    }
+    // What is planned behind somebody else's deployment is planned anew when that has ended: it
+    // changes what is live.
+    while let Some(active) = plan.deployment.active.clone().filter(|_| plan.deployment.attach.is_none()) {
+        if plan.deployment.concurrency == Concurrency::Fail {
+            return Err(Stop::refused(vec![crate::say::deployment::slot_taken(
+                &plan.deployment.group,
+                Some(&active),
+            )])
+            .into());
+        }
+        deployment::wait_for_slot(&context(&plan, &access, report, pace, &cancel), &active).await?;
+        plan = self::plan(&inputs, &access, &documents, &checkout, variables, &facts).await?;
+        report.tell(Event::Planned { text: plan.to_string(), plan: plan.json() });
+    }
+
+    report.tell(Event::Stage { stage: Stage::Image });
+    let image = image::ship(&plan.image, access.registry(), variables, report, &cancel).await?;
+    stop_if(&cancel)?;
+
+    report.tell(Event::Stage { stage: Stage::TaskDefinition });
+    let settled = task_definition::settle(&access.deploy, &plan.task_definition, &image.pinned()).await?;
+    let registered = matches!(settled, Settled::Registered { .. });
+    report.tell(Event::TaskDefinitionReady { arn: settled.arn().to_owned(), registered });
+    let mut outcome = if let (Settled::Unchanged { arn }, None) = (&settled, &plan.deployment.attach) {
+        end::unchanged(&plan.run, arn)
+    } else {
+        stop_if(&cancel)?;
+        report.tell(Event::Stage { stage: Stage::Deployment });
+        deployment::carry_out(&context(&plan, &access, report, pace, &cancel), settled.arn()).await?
+    };
+    outcome.image = Some(image.pinned());
+    outcome.digest = Some(image.digest);
+    Ok(outcome)
+}
+
+async fn plan(
+    inputs: &Inputs,
+    access: &Access,
+    documents: &Documents,
+    checkout: &Checkout,
+    variables: &Variables,
+    facts: &Facts,
+) -> Result<Plan> {
+    let request = &inputs.request;
+    let current =
+        Current::read(request, access, documents.clone(), checkout, variables, facts.clone()).await?;
+    Ok(Plan::of(request, current)?)
+}
+
+fn context<'a>(
+    plan: &'a Plan,
+    access: &'a Access,
+    report: &'a Reporter,
+    pace: Pace,
+    cancel: &'a Cancel,
+) -> deployment::Context<'a> {
+    let clients = &access.deploy;
+    deployment::Context {
+        plan,
+        codedeploy: clients.codedeploy(),
+        ecs: clients.ecs(),
+        elb: clients.elbv2(),
+        report,
+        pace,
+        cancel,
+    }
+}
+
+impl UpTo {
+    fn command(self) -> &'static str {
+        match self {
+            UpTo::Plan => "plan",
+            UpTo::End => "deploy",
+        }
+    }
+}
+
+/// The run as far as it is known before anyone is asked.
+fn run_of(inputs: &Inputs, checkout: &Checkout, up_to: UpTo) -> Run {
+    let environment = &inputs.request.environment;
+    Run {
+        command: up_to.command().to_owned(),
+        service: inputs.request.service.clone(),
+        environment: environment.name.clone(),
+        account: environment.account.clone().unwrap_or_default(),
+        region: environment.region.clone(),
+        url: environment.url.clone(),
+        commit: checkout.commit.clone(),
+    }
+}
+
+fn marker(inputs: &Inputs, checkout: &Checkout, variables: &Variables) -> Marker {
+    let run = match (variables.get("GITHUB_RUN_ID"), variables.get("GITHUB_RUN_ATTEMPT")) {
+        (Some(id), attempt) => format!("{id}.{}", attempt.unwrap_or("1")),
+        (None, _) => uuid::Uuid::new_v4().simple().to_string().split_off(20),
+    };
+    Marker {
+        repository: variables.get("GITHUB_REPOSITORY").unwrap_or_default().to_owned(),
+        commit: checkout.commit.clone(),
+        dirty: checkout.dirty,
+        environment: inputs.request.environment.name.clone(),
+        configuration: inputs.request.configuration_hash.clone(),
+        run,
+    }
+}
+
+/// Before anything was deployed, a cancelled run has nothing to take back.
+fn stop_if(cancel: &Cancel) -> Result<(), Stop> {
+    if cancel.is_requested() { Err(Stop { word: Word::Cancelled, findings: Vec::new() }) } else { Ok(()) }
+}
+
+fn stopped(error: anyhow::Error) -> Outcome {
+    match error.downcast_ref::<Stop>() {
+        Some(stop) => end::stopped(stop),
+        None => end::broke_off(&error, end::untouched()),
+    }
+}

@@ -1,0 +1,141 @@
+//! The permissions that a run needs, as IAM policy documents: what docs/permissions.md prints and
+//! what a rehearsal enforces.
+
+use serde_json::{Value, json};
+
+/// What the policies are cut to.
+#[derive(Clone, Debug)]
+pub struct Scope<'a> {
+    pub partition: &'a str,
+    pub build_account: &'a str,
+    pub build_region: &'a str,
+    pub repository: &'a str,
+    pub deploy_role: Option<&'a str>,
+    pub account: &'a str,
+    pub region: &'a str,
+    pub cluster: &'a str,
+    pub service: &'a str,
+    pub application: &'a str,
+    pub group: &'a str,
+    /// The roles that the task definition names: RegisterTaskDefinition passes them on.
+    pub passed_roles: Vec<String>,
+}
+
+/// The build role: push to one repository, and go on into the deploy role.
+pub fn build_role(scope: &Scope<'_>) -> Value {
+    let Scope { partition, build_account, build_region, repository, .. } = scope;
+    let mut statements = vec![
+        allow(&["ecr:GetAuthorizationToken"], json!("*")),
+        allow(
+            &[
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:CompleteLayerUpload",
+                "ecr:DescribeImages",
+                "ecr:DescribeRepositories",
+                "ecr:GetDownloadUrlForLayer",
+                "ecr:GetRepositoryPolicy",
+                "ecr:InitiateLayerUpload",
+                "ecr:PutImage",
+                "ecr:UploadLayerPart",
+            ],
+            json!(format!("arn:{partition}:ecr:{build_region}:{build_account}:repository/{repository}")),
+        ),
+    ];
+    if let Some(role) = scope.deploy_role {
+        statements.push(allow(&["sts:AssumeRole", "sts:TagSession"], json!(role)));
+    }
+    policy(statements)
+}
+
+/// The deploy role: one service, one deployment group.
+pub fn deploy_role(scope: &Scope<'_>) -> Value {
+    let Scope { partition, account, region, cluster, service, application, group, .. } = scope;
+    let codedeploy = format!("arn:{partition}:codedeploy:{region}:{account}");
+    let mut statements = vec![
+        allow(
+            &[
+                "cloudwatch:DescribeAlarms",
+                "ecs:DescribeTaskDefinition",
+                "ecs:DescribeTasks",
+                "ecs:ListTaskDefinitions",
+                "ecs:ListTasks",
+                "ecs:RegisterTaskDefinition",
+                "elasticloadbalancing:DescribeListeners",
+                "elasticloadbalancing:DescribeLoadBalancers",
+                "elasticloadbalancing:DescribeRules",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+            ],
+            json!("*"),
+        ),
+        allow(
+            &["ecs:TagResource"],
+            json!(format!("arn:{partition}:ecs:{region}:{account}:task-definition/*")),
+        ),
+        allow(
+            &["ecs:DescribeServices"],
+            json!(format!("arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}")),
+        ),
+        allow(
+            &[
+                "codedeploy:BatchGetDeploymentTargets",
+                "codedeploy:ContinueDeployment",
+                "codedeploy:CreateDeployment",
+                "codedeploy:GetApplication",
+                "codedeploy:GetApplicationRevision",
+                "codedeploy:GetDeployment",
+                "codedeploy:GetDeploymentConfig",
+                "codedeploy:GetDeploymentGroup",
+                "codedeploy:ListDeployments",
+                "codedeploy:RegisterApplicationRevision",
+                "codedeploy:StopDeployment",
+            ],
+            json!([
+                format!("{codedeploy}:application:{application}"),
+                format!("{codedeploy}:deploymentgroup:{application}/{group}"),
+                format!("{codedeploy}:deploymentconfig:*"),
+            ]),
+        ),
+    ];
+    if !scope.passed_roles.is_empty() {
+        let mut pass = allow(&["iam:PassRole"], json!(scope.passed_roles));
+        pass["Condition"] = json!({ "StringEquals": { "iam:PassedToService": "ecs-tasks.amazonaws.com" } });
+        statements.push(pass);
+    }
+    policy(statements)
+}
+
+/// What is nice to have: near names in refusals, a group that is found by its service, a warning
+/// about scaling policies. A run does without and says so.
+pub fn deploy_role_optional() -> Value {
+    policy(vec![allow(
+        &[
+            "application-autoscaling:DescribeScalableTargets",
+            "application-autoscaling:DescribeScalingPolicies",
+            "codedeploy:BatchGetDeploymentGroups",
+            "codedeploy:ListApplications",
+            "codedeploy:ListDeploymentGroups",
+            "ecs:ListClusters",
+            "ecs:ListServices",
+        ],
+        json!("*"),
+    )])
+}
+
+/// On the repository: the deploy account's tasks pull from it.
+pub fn repository(partition: &str, deploy_account: &str) -> Value {
+    policy(vec![json!({
+        "Effect": "Allow",
+        "Principal": { "AWS": format!("arn:{partition}:iam::{deploy_account}:root") },
+        "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+    })])
+}
+
+fn allow(actions: &[&str], resource: Value) -> Value {
+    json!({ "Effect": "Allow", "Action": actions, "Resource": resource })
+}
+
+fn policy(statements: Vec<Value>) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}

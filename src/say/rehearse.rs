@@ -1,0 +1,67 @@
+//! What a rehearsal says: what it plays, what users saw, how it ended.
+
+use crate::{outcome::Finding, rehearse::report::Report};
+use simulator::{Fault, World};
+use std::path::Path;
+
+pub fn opening(world: &World, url: &str, docker: bool) -> String {
+    let by = if docker {
+        "containers run by Docker"
+    } else {
+        "stand-ins in this process, for there is no Docker engine"
+    };
+    format!(
+        "A local world plays AWS and GitHub at {}× speed; production is {url}, its tasks are {by}.",
+        world.speed()
+    )
+}
+
+pub fn report(report: &Report, path: &Path) -> String {
+    let requests = &report.requests;
+    let mut lines = vec![String::new(), "▸ What the users of the service saw".to_owned()];
+    lines.push(format!("  {} requests, {} lost", requests.total, requests.failed));
+    for (version, answers) in &requests.by_version {
+        let errors = if answers.error > 0 { format!(", {} errors", answers.error) } else { String::new() };
+        lines.push(format!("  version {version:<14} {:>7} answers{errors}", answers.ok + answers.error));
+    }
+    let calls: u64 = report.api_calls.values().sum();
+    lines.push(format!("  {calls} AWS calls, {} GitHub calls", report.github_calls));
+    if let Some(lag) = report.detection_lag_ms {
+        lines.push(format!("  the deployment's end was noticed after {:.1} s", lag as f64 / 1000.0));
+    }
+    lines.push(format!(
+        "  outcome {}, exit code {}; all of it in {}",
+        report.outcome,
+        report.exit_code,
+        path.display()
+    ));
+    lines.join("\n")
+}
+
+pub fn unknown_fault(name: &str) -> Finding {
+    let names: Vec<&str> = Fault::ALL.iter().map(|f| f.name()).collect();
+    let nearest =
+        names.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let did_you_mean = nearest.map_or(String::new(), |n| format!("Did you mean `{n}`? "));
+    Finding::new(
+        format!("no fault is named `{name}`"),
+        format!("{did_you_mean}There are: {}.", names.join(", ")),
+    )
+}
+
+pub fn no_engine(error: &anyhow::Error) -> Finding {
+    Finding::new(
+        format!("the world's containers need a Docker engine: {error:#}"),
+        "Start Docker, or rehearse with stand-ins: --no-docker.",
+    )
+}
+
+pub fn not_prepared(command: &str, said: &str) -> Finding {
+    let said = said.trim();
+    Finding::new(
+        format!("`rehearse.prepare` (`{command}`) failed{}{said}", if said.is_empty() { "" } else { ": " }),
+        "Mend it; nothing was started.",
+    )
+}
+
+pub const WORLD_FILE: &str = "Give a world as docs/architecture.md describes it, or leave --world out.";
