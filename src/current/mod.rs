@@ -5,6 +5,8 @@ mod group;
 mod near;
 mod pull;
 mod service;
+#[cfg(test)]
+mod tests;
 mod traffic;
 mod watch;
 

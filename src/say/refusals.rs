@@ -63,6 +63,7 @@ pub fn failure(failure: &Failure) -> Finding {
     match kind {
         Kind::NoSession(cause) => no_session(cause),
         Kind::Denied => denied(failure),
+        Kind::Credentials if message.contains("valid region") => no_region(action, region, message),
         Kind::Credentials => Finding::new(
             format!("AWS does not take the credentials for `{action}` in {region}: {}.", said(failure)),
             "Renew them: sign in again, or check the keys in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and \
@@ -144,13 +145,25 @@ fn denied(failure: &Failure) -> Finding {
 }
 
 fn unreachable(action: &str, region: &str, message: &str) -> Finding {
-    let what = format!("No AWS endpoint answers in region `{region}` (asked for `{action}`): {message}.");
     if facts::regions().any(|known| known == region) {
-        return Finding::new(what, "Check the network, the proxy settings and AWS_ENDPOINT_URL.");
+        return Finding::new(
+            format!("No AWS endpoint answers in {region} (asked for `{action}`): {message}."),
+            "Check the network, the proxy settings and AWS_ENDPOINT_URL.",
+        );
     }
+    no_region(action, region, message)
+}
+
+fn no_region(action: &str, region: &str, message: &str) -> Finding {
     let likely = facts::nearest(region, facts::regions());
     let likely = likely.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
-    Finding::new(what, format!("Check `region`: {region} is none that this version knows.{likely}"))
+    Finding::new(
+        format!(
+            "No AWS endpoint answers for region `{region}` (asked for `{action}`): {}.",
+            message.trim_end_matches('.')
+        ),
+        format!("Correct `region`.{likely}"),
+    )
 }
 
 pub fn no_session(cause: &NoSession) -> Finding {
