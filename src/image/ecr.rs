@@ -53,12 +53,6 @@ pub struct Login {
     pub password: Secret,
 }
 
-impl Repository {
-    pub fn host(&self) -> &str {
-        self.uri.split('/').next().unwrap_or_default()
-    }
-}
-
 impl Tags {
     fn of(repository: &Described) -> Tags {
         let immutable = match repository.image_tag_mutability() {

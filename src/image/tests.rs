@@ -119,7 +119,8 @@ impl Bench {
 
     /// Decides, and does it.
     async fn ship(&mut self, args: &[&str], commit: &str) -> anyhow::Result<Image> {
-        let (candidate, access) = self.decide(args, commit).await?;
+        let (mut candidate, access) = self.decide(args, commit).await?;
+        assert_eq!(candidate.fit(&Platform::new("linux", "amd64")), None);
         if let ImageStep::Build { repository_uri, tags, .. } = &candidate.step {
             self.built.extend(tags.iter().map(|tag| format!("{repository_uri}:{tag}")));
         }

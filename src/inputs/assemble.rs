@@ -44,7 +44,7 @@ pub fn request(
         && !role(&environment.role)
         && !build_account.as_ref().is_some_and(|b| role(&b.role))
     {
-        assembly.add(|subject| say::oidc_without_role(subject), &Section::Top.path("").key("auth"));
+        assembly.add(say::oidc_without_role, &Section::Top.path("").key("auth"));
     }
     let image = image?;
     let mut request = Request {
