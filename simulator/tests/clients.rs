@@ -5,6 +5,7 @@
 mod support;
 
 use simulator::{Fault, Options, World};
+use std::time::Duration;
 use support::{options, run, spec};
 
 #[tokio::test]
@@ -50,6 +51,34 @@ async fn a_permission_that_is_missing() {
 async fn credentials_that_expire() {
     let faults = vec![Fault::CredentialsExpire];
     script("hello.yml", Options { faults, speed: 60.0, ..options() }, "expiry.py").await;
+}
+
+#[tokio::test]
+async fn codedeploy() {
+    deployments("codedeploy.py").await;
+}
+
+#[tokio::test]
+async fn aws_ecs_deploy() {
+    deployments("ecs_deploy.py").await;
+}
+
+/// Runs the script in a quick world whose services serve.
+async fn deployments(script: &str) {
+    let world =
+        World::start(spec("codedeploy.yml").unwrap(), Options { speed: 30.0, ..options() }).await.unwrap();
+    let config = serde_json::json!({ "os": "linux", "architecture": "amd64" });
+    world.seed_image("222222222222", "hello", "1", config).unwrap();
+    world.begin();
+    let settled = world.settled(Duration::from_secs(60)).await;
+    let end = match settled {
+        Ok(()) => run(&world, script).await,
+        unsettled => unsettled,
+    };
+    world.shut_down().await;
+    if let Err(error) = end {
+        panic!("{error}");
+    }
 }
 
 /// Starts the world, runs the script, and stops the world whatever came of it.
