@@ -55,18 +55,23 @@ async fn credentials_that_expire() {
 
 #[tokio::test]
 async fn codedeploy() {
-    deployments("codedeploy.py").await;
+    deployments("codedeploy.py", Vec::new()).await;
 }
 
 #[tokio::test]
 async fn aws_ecs_deploy() {
-    deployments("ecs_deploy.py").await;
+    deployments("ecs_deploy.py", Vec::new()).await;
+}
+
+#[tokio::test]
+async fn a_deployment_of_somebody_else() {
+    deployments("stranger.py", vec![Fault::DeploymentActive]).await;
 }
 
 /// Runs the script in a quick world whose services serve.
-async fn deployments(script: &str) {
-    let world =
-        World::start(spec("codedeploy.yml").unwrap(), Options { speed: 30.0, ..options() }).await.unwrap();
+async fn deployments(script: &str, faults: Vec<Fault>) {
+    let options = Options { speed: 30.0, faults, ..options() };
+    let world = World::start(spec("codedeploy.yml").unwrap(), options).await.unwrap();
     let config = serde_json::json!({ "os": "linux", "architecture": "amd64" });
     world.seed_image("222222222222", "hello", "1", config).unwrap();
     world.begin();

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-import unittest
 import urllib.error
 import urllib.request
 
@@ -220,6 +219,7 @@ class Deployments(Case):
         with self.fails("DeploymentLimitExceededException", text=deployment):
             create()
 
+        CODEDEPLOY.continue_deployment(deploymentId=deployment, deploymentWaitType="TERMINATION_WAIT")
         CODEDEPLOY.get_waiter("deployment_successful").wait(
             deploymentId=deployment, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
@@ -315,12 +315,14 @@ class Deployments(Case):
         until_status(deployment, "Ready")
         CODEDEPLOY.continue_deployment(deploymentId=deployment, deploymentWaitType="READY_WAIT")
         until(lambda: weights("production").get(self.green) == 50, "the first step")
-        CLIENTS.client("cloudwatch").set_alarm_state(AlarmName="hello-5xx", StateValue="ALARM", StateReason="test")
+        alarm = {"AlarmName": "hello-5xx", "StateReason": "test"}
+        cloudwatch = CLIENTS.client("cloudwatch")
+        self.addCleanup(cloudwatch.set_alarm_state, StateValue="OK", **alarm)
+        cloudwatch.set_alarm_state(StateValue="ALARM", **alarm)
         ended = until_status(deployment, "Stopped")
         self.assertEqual(ended["errorInformation"]["code"], "ALARM_ACTIVE")
         self.assertTrue(ended["errorInformation"]["message"].endswith("Activated alarms: <hello-5xx>"))
         self.assert_rolled_back(deployment)
-        CLIENTS.client("cloudwatch").set_alarm_state(AlarmName="hello-5xx", StateValue="OK", StateReason="test")
 
     def test_what_ecs_refuses_fails_the_install(self):
         document = appspec(live_definition())
