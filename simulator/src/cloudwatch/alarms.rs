@@ -25,7 +25,7 @@ pub(super) struct Alarm {
     pub(super) threshold: f64,
     pub(super) comparison: Comparison,
     /// `None` is told apart from `missing`, which it means.
-    pub(super) treat_missing: Option<Missing>,
+    pub(super) treat_missing: Option<Treatment>,
     pub(super) unit: Option<String>,
     pub(super) configured: Time,
     pub(super) state: AlarmState,
@@ -58,7 +58,7 @@ pub(super) enum Comparison {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(super) enum Treatment {
     Missing,
     Ignore,
     Breaching,
@@ -92,7 +92,7 @@ impl Alarm {
             datapoints_to_alarm: None,
             threshold: alarm.threshold,
             comparison: Comparison::GreaterOrEqual,
-            treat_missing: Missing::parse(&alarm.treat_missing_data),
+            treat_missing: Treatment::parse(&alarm.treat_missing_data),
             unit: None,
             configured: now,
             state: AlarmState {
@@ -170,13 +170,13 @@ impl Alarm {
         if missing == 0 {
             return alarm_if(breaching);
         }
-        match self.treat_missing.unwrap_or(Missing::Missing) {
-            Missing::Breaching => alarm_if(breaching + missing),
-            Missing::NotBreaching => alarm_if(breaching),
-            Missing::Ignore if breaching < to_alarm && breaching == real.len() => None,
-            Missing::Missing if real.is_empty() => Some(Value::InsufficientData),
-            Missing::Missing if breaching == real.len() => Some(Value::Alarm),
-            Missing::Ignore | Missing::Missing => alarm_if(breaching),
+        match self.treat_missing.unwrap_or(Treatment::Missing) {
+            Treatment::Breaching => alarm_if(breaching + missing),
+            Treatment::NotBreaching => alarm_if(breaching),
+            Treatment::Ignore if breaching < to_alarm && breaching == real.len() => None,
+            Treatment::Missing if real.is_empty() => Some(Value::InsufficientData),
+            Treatment::Missing if breaching == real.len() => Some(Value::Alarm),
+            Treatment::Ignore | Treatment::Missing => alarm_if(breaching),
         }
     }
 
@@ -190,8 +190,8 @@ impl Alarm {
         let plural = |n: usize| if n == 1 { "" } else { "s" };
         let missing = self.evaluation_periods - real.len();
         let treated = match self.treat_missing {
-            Some(Missing::Breaching) => Some("Breaching"),
-            Some(Missing::NotBreaching) => Some("NonBreaching"),
+            Some(Treatment::Breaching) => Some("Breaching"),
+            Some(Treatment::NotBreaching) => Some("NonBreaching"),
             _ => None,
         };
         let reason = if value == Value::InsufficientData {
@@ -309,18 +309,18 @@ impl Comparison {
     }
 }
 
-impl Missing {
+impl Treatment {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Missing::Missing => "missing",
-            Missing::Ignore => "ignore",
-            Missing::Breaching => "breaching",
-            Missing::NotBreaching => "notBreaching",
+            Treatment::Missing => "missing",
+            Treatment::Ignore => "ignore",
+            Treatment::Breaching => "breaching",
+            Treatment::NotBreaching => "notBreaching",
         }
     }
 
-    pub(super) fn parse(name: &str) -> Option<Missing> {
-        let all = [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
+    pub(super) fn parse(name: &str) -> Option<Treatment> {
+        let all = [Treatment::Missing, Treatment::Ignore, Treatment::Breaching, Treatment::NotBreaching];
         all.into_iter().find(|m| m.name() == name)
     }
 }
@@ -330,7 +330,7 @@ mod tests {
     use super::*;
     use crate::cloudwatch::Passed;
 
-    fn alarm(periods: usize, to_alarm: usize, missing: Missing) -> Alarm {
+    fn alarm(periods: usize, to_alarm: usize, missing: Treatment) -> Alarm {
         let account =
             spec::Account { id: "222222222222".into(), region: "eu-central-1".into(), ..Default::default() };
         let spec = spec::Alarm { name: "errors".into(), load_balancer: "front".into(), ..Default::default() };
@@ -342,7 +342,7 @@ mod tests {
     }
 
     /// `0`, `X` and `-` are a good, a breaching and a missing point, the latest last.
-    fn decided(row: &str, periods: usize, to_alarm: usize, missing: Missing) -> Option<&'static str> {
+    fn decided(row: &str, periods: usize, to_alarm: usize, missing: Treatment) -> Option<&'static str> {
         let point = |c| match c {
             '0' => Some(0.0),
             'X' => Some(10.0),
@@ -358,7 +358,8 @@ mod tests {
         const ALARM: Option<&str> = Some("ALARM");
         const UNKNOWN: Option<&str> = Some("INSUFFICIENT_DATA");
         const SAME: Option<&str> = None;
-        let treatments = [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
+        let treatments =
+            [Treatment::Missing, Treatment::Ignore, Treatment::Breaching, Treatment::NotBreaching];
         for (row, to_alarm, expected) in [
             ("0-X-X", 3, [OK, OK, OK, OK]),
             ("0----", 3, [OK, OK, OK, OK]),
@@ -384,7 +385,7 @@ mod tests {
     #[test]
     fn errors_raise_the_alarm_at_the_period_s_end_and_it_clears_later() {
         let mut metrics = Metrics::default();
-        let mut alarm = alarm(1, 1, Missing::NotBreaching);
+        let mut alarm = alarm(1, 1, Treatment::NotBreaching);
         let arn = |kind: &str| format!("arn:aws:elasticloadbalancing:eu-central-1:222222222222:{kind}");
         let error = Passed {
             load_balancer: arn(&format!("loadbalancer/{}", alarm.metric.dimensions[0].1)).into(),
@@ -421,7 +422,7 @@ mod tests {
     #[test]
     fn a_long_sleep_is_caught_up_with() {
         let metrics = Metrics::default();
-        let mut alarm = alarm(1, 1, Missing::Missing);
+        let mut alarm = alarm(1, 1, Treatment::Missing);
         alarm.advance(&metrics, Time(1_000_000_000));
         assert_eq!(alarm.state.value, Value::InsufficientData);
         assert!(alarm.due > Time(1_000_000_000));

@@ -2,7 +2,7 @@
 
 use super::{
     State,
-    alarms::{self, Alarm, AlarmState, Comparison, Missing, UNCHECKED},
+    alarms::{self, Alarm, AlarmState, Comparison, Treatment, UNCHECKED},
     metrics::{Metric, Statistic, unit},
 };
 use crate::{
@@ -159,7 +159,7 @@ fn put_metric_alarm(state: &mut State, call: &Call, now: Time) -> Answer {
         .ok_or_else(|| unknown("ComparisonOperator", comparison))?;
     let treat_missing = match input::text(given, "TreatMissingData") {
         Some(treatment) => {
-            Some(Missing::parse(treatment).ok_or_else(|| unknown("TreatMissingData", treatment))?)
+            Some(Treatment::parse(treatment).ok_or_else(|| unknown("TreatMissingData", treatment))?)
         }
         None => None,
     };

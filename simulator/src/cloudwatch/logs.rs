@@ -48,10 +48,6 @@ pub(crate) fn log(world: &mut World, account: &str, group: &str, stream: &str, l
 }
 
 impl Logs {
-    pub(super) fn has(&self, account: &str, group: &str) -> bool {
-        self.groups.contains_key(&(account.to_owned(), group.to_owned()))
-    }
-
     /// Makes a group; false when it is there already.
     pub(super) fn create(&mut self, account: &str, region: &str, group: &str, now: Time) -> bool {
         let key = (account.to_owned(), group.to_owned());

@@ -17,10 +17,13 @@ const KEPT: usize = 6 * 360;
 
 pub(super) const NAMESPACE: &str = "AWS/ApplicationELB";
 
-/// Everything measured so far, by load balancer and, within it, by target group.
+/// A load balancer, or a target group behind it.
+type Source = (Arc<str>, Option<Arc<str>>);
+
+/// Everything measured so far.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
-    sources: BTreeMap<(Arc<str>, Option<Arc<str>>), VecDeque<Span>>,
+    sources: BTreeMap<Source, VecDeque<Span>>,
 }
 
 /// A metric as it is named in a call.

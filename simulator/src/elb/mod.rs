@@ -2,6 +2,7 @@
 //! health that decide where their requests go.
 
 mod api;
+mod describe;
 mod health;
 mod listener;
 mod probe;

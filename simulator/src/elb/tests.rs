@@ -114,7 +114,7 @@ impl Bench {
     }
 
     async fn until(&self, condition: impl Fn(&crate::state::State) -> bool) {
-        let limit = tokio::time::Instant::now() + Duration::from_secs(30);
+        let limit = tokio::time::Instant::now() + Duration::from_secs(120);
         while !condition(&self.world.lock()) {
             assert!(tokio::time::Instant::now() < limit, "the world didn't get there");
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -170,7 +170,7 @@ class Forwarding(Case):
         return [(d["Target"]["Port"], d["TargetHealth"]) for d in described]
 
     def until(self, name, state):
-        limit = time.time() + 30
+        limit = time.time() + 120
         while [health["State"] for _, health in self.health(name)] != [state]:
             self.assertLess(time.time(), limit, self.health(name))
             time.sleep(0.2)
