@@ -170,7 +170,7 @@ fn of_job(args: Vec<OsString>) -> Vec<OsString> {
 
 impl Options {
     /// None is given.
-    fn usual() -> Options {
+    pub fn usual() -> Options {
         let command = Options::augment_args(clap::Command::new("options"));
         let none = command.get_matches_from(["options"]);
         Options::from_arg_matches(&none).unwrap_or_else(|error| error.exit())

@@ -20,6 +20,7 @@ mod marker;
 mod outcome;
 mod permissions;
 mod plan;
+mod post;
 mod rehearse;
 mod report;
 mod request;
@@ -46,8 +47,12 @@ fn main() -> ExitCode {
     let variables = Variables::of_process();
     let args: Vec<_> = env::args_os().collect();
     tls::prepare();
-    if Path::new(&args[0]).file_name().is_some_and(|name| name == rehearse::SHIM) {
+    let name = args.first().and_then(|name| Path::new(name).file_name());
+    if name.is_some_and(|name| name == rehearse::SHIM) {
         return on(false, rehearse::shim_build(args, &variables)).unwrap_or(ExitCode::FAILURE);
+    }
+    if name.is_some_and(|name| name == post::NAME) {
+        return on(false, post::post(&cli::Options::usual(), &variables)).unwrap_or(ExitCode::FAILURE);
     }
     let command = match Cli::read(args, &variables) {
         Ok(command) => command,

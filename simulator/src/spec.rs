@@ -18,6 +18,17 @@ pub struct WorldSpec {
     pub caller: CallerSpec,
     #[serde(default)]
     pub truths: Truths,
+    /// What stand-ins answer, by path: there is no application behind them that would know.
+    #[serde(default)]
+    pub stand_in: BTreeMap<String, StandInAnswer>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StandInAnswer {
+    pub status: u16,
+    #[serde(default)]
+    pub body: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -23,7 +23,7 @@ pub async fn validate(checks: &[Check], url: Option<&str>, context: &Context<'_>
         let url = format!("{}/{}", url.trim_end_matches('/'), check.path.trim_start_matches('/'));
         let name = format!("GET {}", check.path);
         let limit = say::http_limit(check);
-        let result = http(&url, check).await;
+        let result = http(&url, check, window(check, context)).await;
         let (passed, measured) = match &result {
             Ok(measured) => (true, measured.clone()),
             Err(measured) => (false, measured.clone()),
@@ -36,14 +36,21 @@ pub async fn validate(checks: &[Check], url: Option<&str>, context: &Context<'_>
     Ok(())
 }
 
+/// How long to try, on the wall. What is tried for runs at the world's pace, and has to be decided
+/// while the deployment still waits for it.
+fn window(check: &HttpCheck, context: &Context<'_>) -> Duration {
+    let wait = context.plan.deployment.ready_wait.unwrap_or(check.within);
+    context.pace.real(check.within.min(wait.mul_f64(0.8)))
+}
+
 /// Tries until it passes or its time is over; what was measured last, either way.
-async fn http(url: &str, check: &HttpCheck) -> Result<String, String> {
+async fn http(url: &str, check: &HttpCheck, within: Duration) -> Result<String, String> {
     let client = reqwest::Client::builder()
         .timeout(check.timeout)
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|e| e.to_string())?;
-    let end = Instant::now() + check.within;
+    let end = Instant::now() + within;
     loop {
         let measured = once(&client, url, check).await;
         if measured.is_ok() || Instant::now() + RETRY > end {

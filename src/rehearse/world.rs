@@ -5,7 +5,7 @@ use super::task_definition::TaskDefinition;
 use crate::{
     inputs::Inputs,
     permissions::{self, Scope},
-    request::{ImageRequest, Role},
+    request::{Check, ImageRequest, Role},
 };
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -119,7 +119,17 @@ pub fn describe(
     let accounts =
         if build_account == deploy_account { vec![merged(build, deploy)] } else { vec![build, deploy] };
     let caller = spec::CallerSpec { account: build_account, user: CALLER.into() };
-    Ok((spec::WorldSpec { regions, accounts, job, caller, truths: spec::Truths::default() }, layout))
+    let stand_in = environment.validate.iter().map(stand_in_for).collect();
+    Ok((
+        spec::WorldSpec { regions, accounts, job, caller, truths: spec::Truths::default(), stand_in },
+        layout,
+    ))
+}
+
+/// Stand-ins answer a check as it wants to be answered: no application is behind them.
+fn stand_in_for(Check::Http(check): &Check) -> (String, spec::StandInAnswer) {
+    let path = check.path.split('?').next().unwrap_or_default().to_owned();
+    (path, spec::StandInAnswer { status: check.status, body: check.contains.clone().unwrap_or_default() })
 }
 
 /// Everything in the deploy account but the deploy role.

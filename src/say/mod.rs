@@ -12,6 +12,7 @@ pub mod markdown;
 pub mod near;
 pub mod outcome;
 pub mod plan;
+pub mod post;
 pub mod progress;
 pub mod refusals;
 pub mod rehearse;

@@ -8,9 +8,6 @@ use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 /// How long a registration takes before the first check.
 pub(super) const REGISTRATION: Duration = Duration::from_secs(1);
 
-/// However fast the world runs, a target has so long to answer a check: HTTP is in real time.
-const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// However fast the world runs, requests under way have so long until a drain is cut short.
 const LEAST_DRAIN: Duration = Duration::from_secs(5);
 
@@ -105,8 +102,8 @@ pub(crate) fn advance(world: &mut World) -> Option<Time> {
         }
         let used = used.contains(arn);
         let interval = Duration::from_secs(group.settings.interval_seconds.max(1));
-        let timeout =
-            Duration::from_secs(group.settings.timeout_seconds).div_f64(elb.speed).max(LEAST_TIMEOUT);
+        // An answer takes as long as it takes, however fast the world's waits run.
+        let timeout = Duration::from_secs(group.settings.timeout_seconds);
         for target in &mut group.targets {
             if let Health::Draining { until } = target.health {
                 wait_until(until);

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::ecr;
 use crate::ecs::{PullError, PullErrorKind};
+use crate::spec::StandInAnswer;
 use crate::world::World;
 use axum::{
     Router,
@@ -104,6 +105,7 @@ pub(super) async fn start(
     let app = Arc::new(App {
         version: environment.get("VERSION").cloned().unwrap_or_else(|| "dev".into()),
         misbehave: environment.get("MISBEHAVE").cloned().unwrap_or_default(),
+        told: world.spec().stand_in.clone(),
     });
     let log = |line: String| {
         if let Some(stream) = &plan.log {
@@ -183,6 +185,8 @@ fn comes_to_an_end(task: &TaskPlan, plan: &ContainerPlan) -> bool {
 struct App {
     version: String,
     misbehave: String,
+    /// What the world was told to answer, by path.
+    told: BTreeMap<String, StandInAnswer>,
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -201,6 +205,8 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
         (StatusCode::INTERNAL_SERVER_ERROR, "cannot tell\n".to_owned())
     } else if misbehaves("errors") && path == "/" {
         (StatusCode::INTERNAL_SERVER_ERROR, "something broke\n".to_owned())
+    } else if let Some(told) = app.told.get(path) {
+        (StatusCode::from_u16(told.status).unwrap_or_default(), told.body.clone())
     } else if path == "/version" {
         (StatusCode::OK, format!("{{\"version\":\"{}\"}}\n", app.version))
     } else {
