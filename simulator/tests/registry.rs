@@ -45,6 +45,7 @@ impl Registry {
             job: Default::default(),
             caller: CallerSpec { account: ACCOUNT.into(), user: "ci".into() },
             truths: Default::default(),
+            stand_in: Default::default(),
         };
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),

@@ -55,6 +55,7 @@ async fn world(faults: &[Fault]) -> Arc<World> {
         job: Default::default(),
         caller: CallerSpec { account: ACCOUNT.into(), user: "ci".into() },
         truths: Default::default(),
+        stand_in: Default::default(),
     };
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),

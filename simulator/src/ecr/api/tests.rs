@@ -40,6 +40,7 @@ async fn world() -> Arc<Running> {
         job: Default::default(),
         caller: spec::CallerSpec { account: ACCOUNT.into(), user: "ci".into() },
         truths: Default::default(),
+        stand_in: Default::default(),
     };
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),
