@@ -138,7 +138,8 @@ macro_rules! client {
             self.$name.get_or_init(|| {
                 let mut config = $sdk::config::Builder::from(&self.config).retry_classifier(NameMustExist);
                 if let Some(renewing) = &self.renewing {
-                    config = config.retry_classifier(RenewWhenExpired(renewing.clone()));
+                    let renew = RenewWhenExpired(renewing.clone());
+                    config = config.interceptor(renew.clone()).retry_classifier(renew);
                 }
                 $sdk::Client::from_conf(config.build())
             })

@@ -5,24 +5,30 @@ use aws_credential_types::{
     Credentials,
     provider::{self, ProvideCredentials, SharedCredentialsProvider, future},
 };
-use aws_smithy_runtime_api::client::{
-    interceptors::context::InterceptorContext,
-    retries::classifiers::{ClassifyRetry, RetryAction},
-};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{
+            Intercept,
+            context::{
+                BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef, InterceptorContext,
+            },
+            dyn_dispatch_hint,
+        },
+        orchestrator::HttpResponse,
+        retries::classifiers::{ClassifyRetry, RetryAction},
+        runtime_components::RuntimeComponents,
     },
+};
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use std::{
+    sync::{Arc, Mutex as SyncMutex, PoisonError},
     time::{Duration, SystemTime},
 };
 use tokio::sync::Mutex;
 
 /// So long before the end a session is renewed, or a quarter of its life when that is less.
 const MARGIN: Duration = Duration::from_secs(120);
-
-/// A refusal that comes so soon after a renewal still speaks of the credentials before it.
-const FRESH: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
 pub struct Renewing(Arc<Inner>);
@@ -31,7 +37,8 @@ pub struct Renewing(Arc<Inner>);
 struct Inner {
     source: SharedCredentialsProvider,
     held: Mutex<Option<Held>>,
-    refused: AtomicBool,
+    /// The key that AWS called expired last.
+    refused: SyncMutex<String>,
 }
 
 #[derive(Debug)]
@@ -45,21 +52,26 @@ impl Renewing {
         Renewing(Arc::new(Inner {
             source: SharedCredentialsProvider::new(source),
             held: Mutex::new(None),
-            refused: AtomicBool::new(false),
+            refused: SyncMutex::default(),
         }))
     }
 
-    /// AWS called the held credentials expired: the next to ask gets new ones.
-    fn refuse(&self) {
-        self.0.refused.store(true, Ordering::Relaxed);
+    /// AWS called this key expired: whoever asks next gets another one.
+    fn refuse(&self, key: &str) {
+        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = key.to_owned();
+    }
+
+    fn is_refused(&self, credentials: &Credentials) -> bool {
+        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) == credentials.access_key_id()
     }
 
     async fn credentials(&self) -> provider::Result {
         let mut held = self.0.held.lock().await;
         let now = SystemTime::now();
-        let refused = self.0.refused.swap(false, Ordering::Relaxed);
+        let refused = held.as_ref().is_some_and(|held| self.is_refused(&held.credentials));
         if let Some(held) = &*held
-            && !is_due(held, now, refused)
+            && !refused
+            && !is_due(held, now)
         {
             return Ok(held.credentials.clone());
         }
@@ -79,10 +91,7 @@ impl Renewing {
     }
 }
 
-fn is_due(held: &Held, now: SystemTime, refused: bool) -> bool {
-    if refused && now.duration_since(held.since).is_ok_and(|age| age > FRESH) {
-        return true;
-    }
+fn is_due(held: &Held, now: SystemTime) -> bool {
     let Some(expiry) = held.credentials.expiry() else { return false };
     let life = expiry.duration_since(held.since).unwrap_or_default();
     now + MARGIN.min(life / 4) >= expiry
@@ -98,27 +107,71 @@ impl ProvideCredentials for Renewing {
 }
 
 /// Tries again with new credentials when AWS says that a session has expired.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RenewWhenExpired(pub Renewing);
 
-impl ClassifyRetry for RenewWhenExpired {
-    fn classify_retry(&self, ctx: &InterceptorContext) -> RetryAction {
-        let Some(response) = ctx.response().filter(|r| r.status().is_client_error()) else {
-            return RetryAction::NoActionIndicated;
-        };
-        let named =
-            response.headers().get("x-amzn-errortype").is_some_and(|code| code.contains("ExpiredToken"));
-        let told = || response.body().bytes().is_some_and(|body| contains(body, b"ExpiredToken"));
-        if named || told() {
-            self.0.refuse();
-            return RetryAction::transient_error();
+/// The key that an attempt was signed with.
+#[derive(Debug)]
+struct SignedWith(String);
+
+impl Storable for SignedWith {
+    type Storer = StoreReplace<SignedWith>;
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for RenewWhenExpired {
+    fn name(&self) -> &'static str {
+        "renew when expired"
+    }
+
+    fn read_after_signing(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let key = context.request().headers().get("authorization").and_then(signing_key).unwrap_or_default();
+        config.interceptor_state().store_put(SignedWith(key.to_owned()));
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let signed_with = config.load::<SignedWith>();
+        if let Some(SignedWith(key)) = signed_with.filter(|_| context.response().is_some_and(says_expired)) {
+            self.0.refuse(key);
         }
-        RetryAction::NoActionIndicated
+        Ok(())
+    }
+}
+
+impl ClassifyRetry for RenewWhenExpired {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response().is_some_and(says_expired) {
+            true => RetryAction::transient_error(),
+            false => RetryAction::NoActionIndicated,
+        }
     }
 
     fn name(&self) -> &'static str {
         "renew when expired"
     }
+}
+
+/// In each protocol's way to name an error.
+fn says_expired(response: &HttpResponse) -> bool {
+    let named = || response.headers().get("x-amzn-errortype").is_some_and(|code| code.contains("ExpiredToken"));
+    let told = || response.body().bytes().is_some_and(|body| contains(body, b"ExpiredToken"));
+    response.status().is_client_error() && (named() || told())
+}
+
+/// `AWS4-HMAC-SHA256 Credential=KEY/20261120/…`
+fn signing_key(authorization: &str) -> Option<&str> {
+    authorization.split_once("Credential=")?.1.split('/').next()
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -129,7 +182,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Hands out a new key each time, each with the same time to live.
     #[derive(Debug)]
@@ -175,19 +228,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn renews_once_what_was_refused_long_after_it_was_made() {
+    async fn renews_what_aws_refused_and_only_that() {
         let renewing = mint(None);
         renewing.credentials().await.unwrap();
-        renewing.refuse();
-        assert_eq!(
-            renewing.credentials().await.unwrap().access_key_id(),
-            "KEY0",
-            "told of the credentials before"
-        );
-        renewing.0.held.lock().await.as_mut().unwrap().since -= Duration::from_secs(60);
-        renewing.refuse();
+        renewing.refuse("KEY0");
         assert_eq!(renewing.credentials().await.unwrap().access_key_id(), "KEY1");
+        // An answer that comes late speaks of the credentials before.
+        renewing.refuse("KEY0");
         assert_eq!(renewing.credentials().await.unwrap().access_key_id(), "KEY1");
+    }
+
+    #[test]
+    fn the_signing_key_is_read_from_the_signature() {
+        let header = "AWS4-HMAC-SHA256 Credential=ASIA1/20261120/eu-central-1/ecs/aws4_request, SignedHeaders=host";
+        assert_eq!(signing_key(header), Some("ASIA1"));
+        assert_eq!(signing_key("Bearer x"), None);
     }
 
     #[test]
@@ -197,9 +252,9 @@ mod tests {
             credentials: Credentials::new("k", "s", None, Some(since + Duration::from_secs(life)), "test"),
             since,
         };
-        assert!(!is_due(&held(60), since + Duration::from_secs(44), false));
-        assert!(is_due(&held(60), since + Duration::from_secs(45), false));
-        assert!(!is_due(&held(3600), since + Duration::from_secs(3479), false));
-        assert!(is_due(&held(3600), since + Duration::from_secs(3480), false));
+        assert!(!is_due(&held(60), since + Duration::from_secs(44)));
+        assert!(is_due(&held(60), since + Duration::from_secs(45)));
+        assert!(!is_due(&held(3600), since + Duration::from_secs(3479)));
+        assert!(is_due(&held(3600), since + Duration::from_secs(3480)));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     task_definition::{Settled, settle},
 };
 use serde_json::{Value, json};
-use simulator::{Options, World, spec::WorldSpec};
+use simulator::{Fault, Options, World, spec::WorldSpec};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -44,12 +44,16 @@ async fn scene() -> Scene {
 }
 
 async fn scene_of(change: impl FnOnce(&mut WorldSpec)) -> Scene {
+    scene_with(change, Vec::new()).await
+}
+
+async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> Scene {
     let mut spec: WorldSpec = serde_yaml::from_str(include_str!("../../tests/worlds/hello.yml")).unwrap();
     change(&mut spec);
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),
         speed: 100.0,
-        faults: Vec::new(),
+        faults,
         docker: false,
         canary: None,
     };
@@ -117,7 +121,7 @@ impl Scene {
     }
 
     async fn access(&self) -> Result<Access, Stop> {
-        let limits = Limits { attempts: 3, backoff: Duration::from_millis(5), ..Limits::default() };
+        let limits = Limits { backoff: Duration::from_millis(5), ..Limits::default() };
         Access::open(&self.request, &self.variables(), &self.marker(), limits).await
     }
 
@@ -231,8 +235,6 @@ async fn names_that_are_not_there_are_told_with_the_near_ones() {
     -> Correct the environment's `deployment-config`, or leave it out: the group's own is taken then.
     There is no alarm `hello-4xx`, so nothing would stop a bad release by it.
     -> Create it, or take it out of the deployment group or of `alarms`.
-    Alarm `hello-slow` is in ALARM already: Unchecked: Initial alarm creation. A deployment would be stopped by it.
-    -> See to the alarm first, then deploy again.
     ");
     scene.request.environment.cluster = "prod".into();
     scene.request.environment.service = "helo".into();
@@ -409,4 +411,31 @@ async fn a_wrong_image_is_refused() {
     scene.world.seed_image("111111111111", "hello", "arm", other).unwrap();
     scene.request.image = ImageRequest::Given(format!("{host}/hello:arm"));
     assert!(scene.refused().await.contains("linux/arm64"));
+}
+
+#[tokio::test]
+async fn what_passes_is_ridden_out() {
+    let faults = vec![Fault::Throttling, Fault::ServerErrors, Fault::ConnectionResets];
+    let scene = scene_with(|_| {}, faults).await;
+    assert_eq!(scene.planned().await.deployment.group, "hello-production");
+}
+
+#[tokio::test]
+async fn sessions_that_end_early_are_renewed() {
+    use aws_sdk_codedeploy::types::{AppSpecContent, RevisionLocation, RevisionLocationType};
+    let scene = scene_with(|_| {}, vec![Fault::CredentialsExpire]).await;
+    let access = scene.access().await.unwrap();
+    let plan = scene.planned().await;
+    let (content, sha256) = plan.deployment.appspec.content(&plan.task_definition.live_arn);
+    let content = AppSpecContent::builder().content(content).sha256(sha256).build();
+    let revision = RevisionLocation::builder()
+        .revision_type(RevisionLocationType::AppSpecContent)
+        .app_spec_content(content)
+        .build();
+    let client = access.deploy.codedeploy();
+    let create = client.create_deployment().application_name("hello").deployment_group_name("hello-production");
+    // Every session of the world ends with this answer, the build account's too.
+    let id = create.revision(revision).send().await.unwrap().deployment_id.unwrap();
+    let seen = client.get_deployment().deployment_id(&id).send().await.unwrap();
+    assert_eq!(seen.deployment_info.unwrap().deployment_id, Some(id));
 }
