@@ -164,7 +164,8 @@ impl ClassifyRetry for RenewWhenExpired {
 
 /// In each protocol's way to name an error.
 fn says_expired(response: &HttpResponse) -> bool {
-    let named = || response.headers().get("x-amzn-errortype").is_some_and(|code| code.contains("ExpiredToken"));
+    let named =
+        || response.headers().get("x-amzn-errortype").is_some_and(|code| code.contains("ExpiredToken"));
     let told = || response.body().bytes().is_some_and(|body| contains(body, b"ExpiredToken"));
     response.status().is_client_error() && (named() || told())
 }
@@ -240,7 +241,8 @@ mod tests {
 
     #[test]
     fn the_signing_key_is_read_from_the_signature() {
-        let header = "AWS4-HMAC-SHA256 Credential=ASIA1/20261120/eu-central-1/ecs/aws4_request, SignedHeaders=host";
+        let header =
+            "AWS4-HMAC-SHA256 Credential=ASIA1/20261120/eu-central-1/ecs/aws4_request, SignedHeaders=host";
         assert_eq!(signing_key(header), Some("ASIA1"));
         assert_eq!(signing_key("Bearer x"), None);
     }

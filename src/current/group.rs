@@ -5,6 +5,7 @@ use super::{Part, Service, near};
 use crate::{
     aws::{Clients, Failure},
     deployment::Shape,
+    outcome::Finding,
     plan::RollbackEvents,
     say::{current as say, refusals},
 };
@@ -56,8 +57,23 @@ pub(super) async fn read(clients: &Clients, application: &str, group: &str) -> P
             let known = near::groups(clients, application).await;
             Part::wrong(say::no_group(group, application, known.as_deref()))
         }
-        Err(failure) => Part::wrong(refusals::failure(&failure)),
+        Err(failure) => {
+            let misspelt =
+                if failure.is_denied() { misspelt(clients, application, group).await } else { None };
+            Part::wrong(misspelt.unwrap_or_else(|| refusals::failure(&failure)))
+        }
     }
+}
+
+/// A role that may see one group only is denied a misspelt one.
+async fn misspelt(clients: &Clients, application: &str, group: &str) -> Option<Finding> {
+    let applications = near::applications(clients).await?;
+    if !applications.iter().any(|name| name == application) {
+        return Some(say::no_application(application, Some(&applications)));
+    }
+    let groups = near::groups(clients, application).await?;
+    let known = groups.iter().any(|name| name == group);
+    (!known).then(|| say::no_group(group, application, Some(&groups)))
 }
 
 async fn get(clients: &Clients, application: &str, group: &str) -> Result<Group, Failure> {

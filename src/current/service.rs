@@ -2,7 +2,8 @@
 
 use super::{Part, near};
 use crate::{
-    aws::{Body, Clients, Kind},
+    aws::{Body, Clients, Failure, Kind},
+    outcome::Finding,
     say::{current as say, refusals},
     task_definition::Revision,
 };
@@ -80,7 +81,10 @@ pub(super) async fn read(clients: &Clients, cluster: &str, service: &str) -> Par
             let known = near::clusters(clients).await;
             return Part::wrong(say::no_cluster(cluster, &clients.region, known.as_deref()));
         }
-        Err(failure) => return Part::wrong(refusals::failure(&failure)),
+        Err(failure) => {
+            let misspelt = if failure.is_denied() { misspelt(clients, cluster, service).await } else { None };
+            return Part::wrong(misspelt.unwrap_or_else(|| refusals::failure(&failure)));
+        }
     };
     match answer.services.unwrap_or_default().into_iter().next() {
         Some(found) if found.status.as_deref() != Some("INACTIVE") => Part::of(of(found, cluster)),
@@ -89,6 +93,17 @@ pub(super) async fn read(clients: &Clients, cluster: &str, service: &str) -> Par
             Part::wrong(say::no_service(service, cluster, known.as_deref()))
         }
     }
+}
+
+/// A role that may see one service only is denied a misspelt one.
+async fn misspelt(clients: &Clients, cluster: &str, service: &str) -> Option<Finding> {
+    let clusters = near::clusters(clients).await?;
+    if !clusters.iter().any(|name| name == cluster) {
+        return Some(say::no_cluster(cluster, &clients.region, Some(&clusters)));
+    }
+    let services = near::services(clients, cluster).await?;
+    let known = services.iter().any(|name| name == service);
+    (!known).then(|| say::no_service(service, cluster, Some(&services)))
 }
 
 fn of(service: types::Service, cluster: &str) -> Service {
@@ -186,7 +201,7 @@ pub(super) async fn latest(clients: &Clients, family: &str) -> Part<Revision> {
 }
 
 /// As AWS wrote it: the typed answer would lose what this version's client doesn't know.
-async fn describe(clients: &Clients, name: &str) -> Result<Revision, crate::aws::Failure> {
+async fn describe(clients: &Clients, name: &str) -> Result<Revision, Failure> {
     let body = Body::default();
     let failed = clients.failed("ecs:DescribeTaskDefinition");
     clients
@@ -199,7 +214,7 @@ async fn describe(clients: &Clients, name: &str) -> Result<Revision, crate::aws:
         .send()
         .await
         .map_err(failed)?;
-    body.json().ok().and_then(Revision::of_answer).ok_or_else(|| crate::aws::Failure {
+    body.json().ok().and_then(Revision::of_answer).ok_or_else(|| Failure {
         action: "ecs:DescribeTaskDefinition",
         kind: Kind::Unreadable,
         code: None,

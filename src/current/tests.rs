@@ -8,6 +8,7 @@ use crate::{
     git::Checkout,
     marker::Marker,
     outcome::{Stop, Word},
+    permissions,
     plan::{ImageStep, Plan},
     request::{
         Auth, BuildAccount, Concurrency, Environment, ImageRequest, Request, Role, TaskDefinitionSource,
@@ -39,6 +40,35 @@ fn role(account: &str, name: &str) -> Role {
     }
 }
 
+/// The roles get what the documentation says that they need.
+fn document_permissions(spec: &mut WorldSpec) {
+    let scope = permissions::Scope {
+        partition: "aws",
+        build_account: "111111111111",
+        build_region: "eu-central-1",
+        repository: "hello",
+        deploy_role: Some("arn:aws:iam::222222222222:role/greenlight-deploy"),
+        account: "222222222222",
+        region: "eu-central-1",
+        cluster: "prod",
+        service: "hello",
+        application: "hello",
+        group: "hello-production",
+        passed_roles: ["task", "execution"]
+            .map(|r| format!("arn:aws:iam::222222222222:role/hello-{r}"))
+            .into(),
+    };
+    for role in spec.accounts.iter_mut().flat_map(|account| &mut account.roles) {
+        match role.name.as_str() {
+            "greenlight-build" => role.policies.push(permissions::build_role(&scope)),
+            "greenlight-deploy" => {
+                role.policies = vec![permissions::deploy_role(&scope), permissions::deploy_role_optional()];
+            }
+            _ => {}
+        }
+    }
+}
+
 async fn scene() -> Scene {
     scene_of(|_| {}).await
 }
@@ -49,14 +79,10 @@ async fn scene_of(change: impl FnOnce(&mut WorldSpec)) -> Scene {
 
 async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> Scene {
     let mut spec: WorldSpec = serde_yaml::from_str(include_str!("../../tests/worlds/hello.yml")).unwrap();
+    document_permissions(&mut spec);
     change(&mut spec);
-    let options = Options {
-        listen: ([127, 0, 0, 1], 0).into(),
-        speed: 100.0,
-        faults,
-        docker: false,
-        canary: None,
-    };
+    let options =
+        Options { listen: ([127, 0, 0, 1], 0).into(), speed: 100.0, faults, docker: false, canary: None };
     let world = World::start(spec, options).await.unwrap();
     let config = json!({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}});
     let digest = world.seed_image("111111111111", "hello", "1.0.0", config).unwrap();
@@ -153,6 +179,20 @@ impl Scene {
     }
 }
 
+fn deploy_role(spec: &mut WorldSpec) -> &mut simulator::spec::Role {
+    spec.accounts[1].roles.iter_mut().find(|role| role.name == "greenlight-deploy").unwrap()
+}
+
+/// Takes an action out of all policies of all roles.
+fn deny(spec: &mut WorldSpec, action: &str) {
+    let policies = spec.accounts.iter_mut().flat_map(|a| &mut a.roles).flat_map(|r| &mut r.policies);
+    for statement in policies.flat_map(|p| p["Statement"].as_array_mut().unwrap()) {
+        if let Some(actions) = statement["Action"].as_array_mut() {
+            actions.retain(|a| a != action);
+        }
+    }
+}
+
 fn told(stop: Stop) -> String {
     assert_eq!(stop.word, Word::Refused);
     stop.findings.iter().map(|f| format!("{}\n-> {}", f.what, f.fix)).collect::<Vec<_>>().join("\n")
@@ -200,7 +240,6 @@ async fn planning_writes_nothing() {
 #[tokio::test]
 async fn the_group_is_found_by_its_service() {
     let mut scene = scene().await;
-    scene.request.environment.role = Some(role("222222222222", "greenlight-lister"));
     scene.request.environment.application = None;
     scene.request.environment.deployment_group = None;
     let step = scene.planned().await.deployment;
@@ -209,7 +248,7 @@ async fn the_group_is_found_by_its_service() {
 
 #[tokio::test]
 async fn without_the_leave_to_list_the_group_must_be_named() {
-    let mut scene = scene().await;
+    let mut scene = scene_of(|spec| deploy_role(spec).policies.truncate(1)).await;
     scene.request.environment.application = None;
     scene.request.environment.deployment_group = None;
     insta::assert_snapshot!(scene.refused().await, @r"
@@ -221,7 +260,7 @@ async fn without_the_leave_to_list_the_group_must_be_named() {
 #[tokio::test]
 async fn names_that_are_not_there_are_told_with_the_near_ones() {
     let mut scene = scene().await;
-    scene.request.environment.role = Some(role("222222222222", "greenlight-lister"));
+    scene.request.environment.role = Some(role("222222222222", "greenlight-broad"));
     scene.request.environment.cluster = "prd".into();
     scene.request.environment.deployment_group = Some("hello-prod".into());
     scene.request.environment.deployment_config = Some("CodeDeployDefault.ECSCanary".into());
@@ -235,6 +274,8 @@ async fn names_that_are_not_there_are_told_with_the_near_ones() {
     -> Correct the environment's `deployment-config`, or leave it out: the group's own is taken then.
     There is no alarm `hello-4xx`, so nothing would stop a bad release by it.
     -> Create it, or take it out of the deployment group or of `alarms`.
+    Alarm `hello-slow` is in ALARM already: Unchecked: Initial alarm creation. A deployment would be stopped by it.
+    -> See to the alarm first, then deploy again.
     ");
     scene.request.environment.cluster = "prod".into();
     scene.request.environment.service = "helo".into();
@@ -242,7 +283,7 @@ async fn names_that_are_not_there_are_told_with_the_near_ones() {
     scene.request.environment.deployment_config = None;
     scene.request.environment.alarms.clear();
     insta::assert_snapshot!(scene.refused().await, @r"
-    There is no active service `helo` in cluster `prod`. There are: `hello`, `rolling`.
+    There is no active service `helo` in cluster `prod`. There is: `hello`.
     -> Correct the environment's `service` or `cluster`.
     There is no CodeDeploy application `helo`. There is: `hello`.
     -> Correct the environment's `application`, or leave it out: it is found from the service then.
@@ -250,31 +291,36 @@ async fn names_that_are_not_there_are_told_with_the_near_ones() {
 }
 
 #[tokio::test]
-async fn a_service_of_another_controller_is_refused() {
+async fn a_name_that_the_role_may_not_see_is_told_as_misspelt() {
     let mut scene = scene().await;
-    scene.request.environment.service = "rolling".into();
+    scene.request.environment.service = "helo".into();
+    scene.request.environment.deployment_group = Some("hello-prod".into());
     insta::assert_snapshot!(scene.refused().await, @r"
-    Service `rolling` is deployed by the controller ECS, not by CODE_DEPLOY.
+    There is no active service `helo` in cluster `prod`. There is: `hello`.
+    -> Correct the environment's `service` or `cluster`.
+    The CodeDeploy application `hello` has no deployment group `hello-prod`. There is: `hello-production`.
+    -> Correct the environment's `deployment-group`, or leave it out: it is found from the service then.
+    ");
+}
+
+#[tokio::test]
+async fn a_service_of_another_controller_is_refused() {
+    let scene = scene_of(|spec| {
+        spec.accounts[1].services[0].controller = "ECS".into();
+        spec.accounts[1].applications.clear();
+    })
+    .await;
+    insta::assert_snapshot!(scene.refused().await, @r"
+    Service `hello` is deployed by the controller ECS, not by CODE_DEPLOY.
     -> This version deploys through CodeDeploy: create the service with the deployment controller CODE_DEPLOY.
-    The deployment group `hello-production` deploys `prod/hello`, not `prod/rolling`.
-    -> Correct the environment's `application` and `deployment-group`, or leave them out: they are found from the service then.
+    There is no CodeDeploy application `hello`. There is none.
+    -> Correct the environment's `application`, or leave it out: it is found from the service then.
     ");
 }
 
 #[tokio::test]
 async fn a_denied_permission_is_named_with_its_role() {
-    let scene = scene_of(|spec| {
-        let deploy = spec.accounts[1].roles.iter_mut().find(|r| r.name == "greenlight-deploy").unwrap();
-        let actions = &mut deploy.policies[0]["Statement"][0]["Action"];
-        *actions = actions
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|a| *a != "cloudwatch:DescribeAlarms")
-            .cloned()
-            .collect();
-    })
-    .await;
+    let scene = scene_of(|spec| deny(spec, "cloudwatch:DescribeAlarms")).await;
     insta::assert_snapshot!(scene.refused().await, @r"
     The role `greenlight-deploy` of account 222222222222 may not `cloudwatch:DescribeAlarms` on arn:aws:cloudwatch:eu-central-1:222222222222:alarm:*, because no identity-based policy allows the cloudwatch:DescribeAlarms action.
     -> Allow `cloudwatch:DescribeAlarms` on arn:aws:cloudwatch:eu-central-1:222222222222:alarm:* in a policy of role `greenlight-deploy` of account 222222222222.
@@ -293,15 +339,9 @@ async fn a_repository_that_keeps_the_tasks_out_is_refused() {
 #[tokio::test]
 async fn what_is_optional_is_done_without_and_said() {
     let scene = scene_of(|spec| {
-        for role in spec.accounts.iter_mut().flat_map(|a| &mut a.roles) {
-            for statement in role.policies.iter_mut().flat_map(|p| p["Statement"].as_array_mut().unwrap()) {
-                if let Some(actions) = statement["Action"].as_array_mut() {
-                    let optional =
-                        ["application-autoscaling", "DescribeLoadBalancers", "GetRepositoryPolicy"];
-                    actions.retain(|a| !optional.iter().any(|o| a.as_str().unwrap().contains(o)));
-                }
-            }
-        }
+        deploy_role(spec).policies.truncate(1);
+        deny(spec, "elasticloadbalancing:DescribeLoadBalancers");
+        deny(spec, "ecr:GetRepositoryPolicy");
     })
     .await;
     let plan = scene.planned().await;
@@ -433,7 +473,8 @@ async fn sessions_that_end_early_are_renewed() {
         .app_spec_content(content)
         .build();
     let client = access.deploy.codedeploy();
-    let create = client.create_deployment().application_name("hello").deployment_group_name("hello-production");
+    let create =
+        client.create_deployment().application_name("hello").deployment_group_name("hello-production");
     // Every session of the world ends with this answer, the build account's too.
     let id = create.revision(revision).send().await.unwrap().deployment_id.unwrap();
     let seen = client.get_deployment().deployment_id(&id).send().await.unwrap();

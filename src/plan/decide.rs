@@ -244,7 +244,7 @@ fn service_findings(current: &Current, findings: &mut Vec<Finding>) {
     if service.controller != "CODE_DEPLOY" {
         // A service of another controller has no group: that is no second finding.
         findings.retain(|finding| !is_about_missing_group(finding, service));
-        findings.push(say::controller(&service.name, &service.controller));
+        findings.insert(0, say::controller(&service.name, &service.controller));
     }
 }
 
