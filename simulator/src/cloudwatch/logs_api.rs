@@ -17,13 +17,14 @@ const MOST: usize = 10_000;
 const MOST_BYTES: usize = 1 << 20;
 
 pub(crate) fn needs(_world: &World, call: &Call) -> Vec<Need> {
-    let stream = match call.operation.as_str() {
-        "GetLogEvents" | "PutLogEvents" => input::text(&call.input, "logStreamName"),
-        _ => None,
-    };
-    let group = match call.operation.as_str() {
-        "DescribeLogGroups" => "",
-        _ => group_name(call),
+    let (group, stream) = match call.operation.as_str() {
+        "DescribeLogGroups" => ("", None),
+        "GetLogEvents" | "PutLogEvents" => (group_name(call), input::text(&call.input, "logStreamName")),
+        "CreateLogGroup" | "CreateLogStream" | "DescribeLogStreams" | "FilterLogEvents" => {
+            (group_name(call), None)
+        }
+        // What there isn't needs no permission.
+        _ => return Vec::new(),
     };
     // A group is named by its streams here, so a policy on the bare group doesn't match.
     let resource = format!(

@@ -14,7 +14,9 @@ pub(crate) fn needs(_world: &World, call: &Call) -> Vec<Need> {
         "ModifyListener" => input::text(&call.input, "ListenerArn"),
         "RegisterTargets" | "DeregisterTargets" => input::text(&call.input, "TargetGroupArn"),
         // Descriptions can't be restricted to a resource.
-        _ => None,
+        description if description.starts_with("Describe") => None,
+        // What there isn't needs no permission.
+        _ => return Vec::new(),
     };
     vec![Need::new(&format!("elasticloadbalancing:{}", call.operation), resource.unwrap_or("*"))]
 }

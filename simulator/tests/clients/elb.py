@@ -254,6 +254,9 @@ class Forwarding(Case):
         reader.describe_listeners(ListenerArns=[listener("production")["ListenerArn"]])
         with self.fails("AccessDenied", 403, "elasticloadbalancing:ModifyListener"):
             reader.modify_listener(ListenerArn=listener("production")["ListenerArn"], DefaultActions=[])
+        # What this world doesn't have is no matter of permission.
+        with self.fails("InvalidAction", 400):
+            reader.create_rule(ListenerArn="a", Conditions=[], Priority=1, Actions=[])
         with self.fails("AccessDenied", 403, "elasticloadbalancing:RegisterTargets on resource: " + group("blue")):
             reader.register_targets(TargetGroupArn=group("blue"), Targets=[{"Id": "127.0.0.1"}])
 
