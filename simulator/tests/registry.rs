@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use simulator::{
     Options, World,
-    spec::{Account, CallerSpec, Repository, WorldSpec},
+    spec::{Account, CallerSpec, Repository, User, WorldSpec},
 };
 use std::{
     fs,
@@ -32,6 +32,7 @@ impl Registry {
         let account = Account {
             id: ACCOUNT.into(),
             region: "eu-central-1".into(),
+            users: vec![User { name: "ci".into(), ..Default::default() }],
             repositories: vec![
                 repository("hello"),
                 repository("team/app"),

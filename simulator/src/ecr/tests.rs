@@ -28,6 +28,7 @@ async fn world(faults: &[Fault]) -> Arc<World> {
         spec::Account {
             id: ACCOUNT.into(),
             region: REGION.into(),
+            users: vec![spec::User { name: "ci".into(), ..Default::default() }],
             roles: vec![role("build", all.clone())],
             repositories: vec![
                 spec::Repository { policy: Some(shared), ..repository("hello") },

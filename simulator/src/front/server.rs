@@ -10,7 +10,7 @@ use hyper::http::{HeaderValue, request::Parts};
 use hyper::server::conn::http1;
 use hyper::{Request, Response, service::service_fn};
 use hyper_util::rt::TokioIo;
-use std::{net::SocketAddr, pin::Pin, sync::Arc};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, TcpStream};
 
 /// An image layer's part, the largest that any operation takes, as base64 in JSON.
@@ -43,8 +43,8 @@ impl Server {
             loop {
                 match listener.accept().await {
                     Ok((stream, _)) => at.spawn(connection(at.clone(), stream)),
-                    // Too many open files, as a rule: others must be closed first.
-                    Err(_) => tokio::task::yield_now().await,
+                    // Too many open files, as a rule: others must be closed first, and nothing tells when.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                 }
             }
         });

@@ -13,7 +13,7 @@ use crate::github::oidc::Issuer;
 use crate::spec::WorldSpec;
 use crate::state::State as World;
 use crate::{Fault, state::random_id};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug)]
@@ -72,6 +72,13 @@ impl State {
                 state.roles.insert(key, role);
             }
         }
+        let caller = (spec.caller.account.clone(), spec.caller.user.clone());
+        ensure!(
+            state.users.contains_key(&caller),
+            "the caller {} is not a user of account {}",
+            caller.1,
+            caller.0
+        );
         Ok(state)
     }
 

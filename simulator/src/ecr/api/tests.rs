@@ -31,6 +31,7 @@ async fn world() -> Arc<Running> {
     let account = |id: &str, repositories| spec::Account {
         id: id.into(),
         region: REGION.into(),
+        users: vec![spec::User { name: "ci".into(), ..Default::default() }],
         repositories,
         ..Default::default()
     };
