@@ -70,6 +70,9 @@ async fn stages(
     report.tell(Event::Stage { stage: Stage::Read });
     let marker = marker(&inputs, &checkout, variables);
     let access = Access::open(request, variables, &marker, Limits::default()).await?;
+    if access.job_environment {
+        report.has_environment();
+    }
     for text in &access.notes {
         report.tell(Event::Note { text: text.clone() });
     }

@@ -64,6 +64,8 @@ pub struct Access {
     pub notes: Vec<String>,
     /// The end of credentials that can't be renewed.
     pub ends: Option<SystemTime>,
+    /// The GitHub job has an `environment:` of its own.
+    pub job_environment: bool,
 }
 
 impl Access {
@@ -133,7 +135,8 @@ impl Access {
         let roles: Vec<&str> =
             [build_role, deploy_role].into_iter().flatten().map(|r| r.arn.as_str()).collect();
         let notes = vec![refusals::way_in(oidc.is_some(), &roles, &deploy.caller)];
-        Ok(Access { build, deploy, notes, ends })
+        let job_environment = oidc.as_ref().is_some_and(|oidc| oidc.environment().is_some());
+        Ok(Access { build, deploy, notes, ends, job_environment })
     }
 
     /// The clients that hold the images: the build account's, or else the deploy account's.

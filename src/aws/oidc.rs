@@ -6,7 +6,11 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rand::Rng;
 use serde::Deserialize;
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 pub const AUDIENCE: &str = "sts.amazonaws.com";
 const TRIES: u32 = 5;
@@ -18,6 +22,8 @@ pub struct Oidc {
     bearer: String,
     http: Http,
     backoff: Duration,
+    /// What the first token said of the job.
+    seen: Arc<OnceLock<Claims>>,
 }
 
 impl fmt::Debug for Oidc {
@@ -35,6 +41,7 @@ pub struct Claims {
     pub sub: String,
     #[serde(default)]
     pub aud: String,
+    pub environment: Option<String>,
 }
 
 pub struct Token {
@@ -66,14 +73,24 @@ impl Oidc {
             bearer: bearer.to_owned(),
             http: http.clone(),
             backoff,
+            seen: Arc::default(),
         })
+    }
+
+    /// The job's `environment:`, once there was a token and when the job has one.
+    pub fn environment(&self) -> Option<&str> {
+        self.seen.get()?.environment.as_deref()
     }
 
     pub async fn token(&self) -> Result<Token, NoToken> {
         let mut tried = 1;
         loop {
             let trouble = match self.http.get(&self.url, Some(&self.bearer)).await {
-                Ok((200..=299, body)) => return read(&body),
+                Ok((200..=299, body)) => {
+                    let token = read(&body)?;
+                    self.seen.get_or_init(|| token.claims.clone());
+                    return Ok(token);
+                }
                 Ok((status, body)) if status < 500 && status != 429 => {
                     let body: String = String::from_utf8_lossy(&body).chars().take(200).collect();
                     return Err(NoToken::Refused { status, body });
@@ -155,10 +172,14 @@ mod tests {
 
     #[tokio::test]
     async fn asks_again_after_a_server_error_and_reads_the_claims() {
-        let token = token_of(r#"{"sub":"repo:acme/hello:environment:production","aud":"sts.amazonaws.com"}"#);
+        let token = token_of(
+            r#"{"sub":"repo:acme/hello:environment:production","aud":"sts.amazonaws.com","environment":"production"}"#,
+        );
         let good = answer("200 OK", &format!(r#"{{"value":"{token}"}}"#));
         let (url, served) = issuer(vec![answer("503 Unavailable", ""), good]).await;
-        let found = oidc(&url).token().await.unwrap();
+        let oidc = oidc(&url);
+        let found = oidc.token().await.unwrap();
+        assert_eq!(oidc.environment(), Some("production"));
         assert_eq!(found.secret, token);
         assert_eq!(found.claims.sub, "repo:acme/hello:environment:production");
         let heads = served.await.unwrap();

@@ -53,9 +53,6 @@ pub struct GitHub {
     pub status: bool,
     pub comment: bool,
     pub deployment: bool,
-    /// Another job than the one that the variables tell of: a rehearsal's, whose log is not the
-    /// runner's.
-    pub job: Option<Job>,
     pub limits: Limits,
 }
 
@@ -139,7 +136,7 @@ impl Reporter {
         let events =
             variables.get(EVENTS).and_then(|path| File::options().create(true).append(true).open(path).ok());
         let out = Out { log, sink, actions, files, events };
-        let job = options.github.job.clone().or_else(|| Job::of(variables)).map(Arc::new);
+        let job = Job::of(variables).map(Arc::new);
         let github = github::Handle::new(&options.github, job.as_ref(), pace);
         let reporter =
             Reporter(Arc::new(Inner { pace, history, out: Mutex::new(out), secrets, job, github }));
@@ -328,7 +325,6 @@ impl Default for GitHub {
             status: true,
             comment: true,
             deployment: true,
-            job: None,
             limits: Limits::default(),
         }
     }

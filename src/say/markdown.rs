@@ -156,7 +156,8 @@ fn facts(out: &mut String, history: &History, job: Option<&Job>) {
             let actor = job.filter(|job| !job.actor.is_empty()).map(|job| format!(", {}", prose(&job.actor)));
             rows.push(("Commit", format!("{}{}", code(short(commit)), actor.unwrap_or_default())));
         }
-        rows.push(("Account", format!("{}, {}", code(&run.account), code(&run.region))));
+        let place = [&run.account, &run.region].into_iter().filter(|word| !word.is_empty());
+        rows.push(("Account", place.map(|word| code(word)).collect::<Vec<_>>().join(", ")));
         rows.extend(run.url.as_deref().map(|url| ("URL", prose(url))));
     }
     if let Some(job) = job {

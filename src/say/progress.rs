@@ -195,13 +195,19 @@ fn opening(run: &Run) -> Line {
         "approve" => ("Approving", "in"),
         _ => ("Deploying", "to"),
     };
-    let commit = run.commit.as_deref().map(|c| format!(", commit {}", short(c))).unwrap_or_default();
+    let account = Some(&run.account).filter(|account| !account.is_empty());
+    let facts = [
+        account.map(|account| format!("account {account}")),
+        Some(run.region.clone()),
+        run.commit.as_deref().map(|commit| format!("commit {}", short(commit))),
+    ];
+    let facts = facts.into_iter().flatten().collect::<Vec<_>>().join(", ");
     Line::new()
         .plain(format!("{verb} "))
         .strong(&run.service)
         .plain(format!(" {preposition} "))
         .strong(&run.environment)
-        .dim(format!(" (account {}, {}{commit})", run.account, run.region))
+        .dim(format!(" ({facts})"))
 }
 
 fn image(uri: &str, digest: &str, tags: &[String], built: bool) -> Vec<Line> {

@@ -295,6 +295,7 @@ mod tests {
             iss: "https://token.actions.githubusercontent.com".into(),
             sub: "repo:acme@1001/hello@2002:ref:refs/heads/main".into(),
             aud: "sts.amazonaws.com".into(),
+            environment: None,
         };
         let failure =
             failed(Kind::Denied, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
