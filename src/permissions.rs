@@ -139,3 +139,39 @@ fn allow(actions: &[&str], resource: Value) -> Value {
 fn policy(statements: Vec<Value>) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What people copy is what rehearsals enforce.
+    #[test]
+    fn the_documented_policies_are_these() {
+        let page = std::fs::read_to_string("docs/permissions.md").unwrap();
+        let documented: Vec<Value> = page
+            .split("```json\n")
+            .skip(1)
+            .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
+            .collect();
+        let scope = Scope {
+            partition: "aws",
+            build_account: "111111111111",
+            build_region: "eu-central-1",
+            repository: "hello",
+            deploy_role: Some("arn:aws:iam::222222222222:role/greenlight-deploy"),
+            account: "222222222222",
+            region: "eu-central-1",
+            cluster: "prod",
+            service: "hello",
+            application: "hello",
+            group: "hello-production",
+            passed_roles: ["hello-execution", "hello-task"]
+                .map(|role| format!("arn:aws:iam::222222222222:role/{role}"))
+                .to_vec(),
+        };
+        let enforced = [build_role(&scope), deploy_role(&scope), deploy_role_optional(), repository("aws", "222222222222")];
+        // The two trust policies come before their role's permissions.
+        assert_eq!([1, 3, 4, 5].map(|i| documented[i].clone()), enforced);
+    }
+}
