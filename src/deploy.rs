@@ -143,16 +143,7 @@ fn context<'a>(
     pace: Pace,
     cancel: &'a Cancel,
 ) -> deployment::Context<'a> {
-    let clients = &access.deploy;
-    deployment::Context {
-        plan,
-        codedeploy: clients.codedeploy(),
-        ecs: clients.ecs(),
-        elb: clients.elbv2(),
-        report,
-        pace,
-        cancel,
-    }
+    deployment::Context { plan, clients: &access.deploy, report, pace, cancel }
 }
 
 impl UpTo {

@@ -170,7 +170,12 @@ mod tests {
                 .map(|role| format!("arn:aws:iam::222222222222:role/{role}"))
                 .to_vec(),
         };
-        let enforced = [build_role(&scope), deploy_role(&scope), deploy_role_optional(), repository("aws", "222222222222")];
+        let enforced = [
+            build_role(&scope),
+            deploy_role(&scope),
+            deploy_role_optional(),
+            repository("aws", "222222222222"),
+        ];
         // The two trust policies come before their role's permissions.
         assert_eq!([1, 3, 4, 5].map(|i| documented[i].clone()), enforced);
     }

@@ -74,6 +74,21 @@ impl Failure {
         self.kind == Kind::Denied
     }
 
+    /// Whether the same call may well work a moment later: in a long wait it is asked again.
+    pub fn may_pass(&self) -> bool {
+        match &self.kind {
+            Kind::Throttled | Kind::Server | Kind::Unreachable | Kind::Unreadable => true,
+            // Others are wrong for good; an expired session is renewed for the next call.
+            Kind::Credentials => self.is("ExpiredToken") || self.is("RequestExpired"),
+            Kind::NoSession(cause) => match &**cause {
+                NoSession::ByToken { failure, .. } | NoSession::Chained { failure, .. } => failure.may_pass(),
+                NoSession::Empty { .. } => true,
+                NoSession::NoToken(_) => false,
+            },
+            Kind::Denied | Kind::Answer => false,
+        }
+    }
+
     /// Whether the service answered with this code (`FooException`, or `Foo` as query APIs say).
     pub fn is(&self, code: &str) -> bool {
         self.code.as_deref().is_some_and(|c| c == code || c.strip_suffix("Exception") == Some(code))

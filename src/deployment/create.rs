@@ -1,12 +1,12 @@
 //! Starts the deployment, or finds that an earlier run of ours has started it already. A group
 //! takes one deployment at a time: what is active there is waited for, or ends the run.
 
-use super::{Context, ask::Trouble, observe};
+use super::{Context, observe};
 use crate::{
     event::Event,
     outcome::{Stop, Word},
     request::Concurrency,
-    say::deployment as say,
+    say::{deployment as say, refusals},
 };
 use anyhow::Result;
 use aws_sdk_codedeploy::types::{AppSpecContent, RevisionLocation, RevisionLocationType};
@@ -38,7 +38,8 @@ pub async fn create(context: &Context<'_>, task_definition: &str) -> Result<Crea
     let mut passing = 0;
     loop {
         let answer = context
-            .codedeploy
+            .clients
+            .codedeploy()
             .create_deployment()
             .application_name(&step.application)
             .deployment_group_name(&step.group)
@@ -47,43 +48,32 @@ pub async fn create(context: &Context<'_>, task_definition: &str) -> Result<Crea
             .revision(revision.clone())
             .send()
             .await;
-        let trouble = match answer {
+        let failure = match answer.map_err(context.clients.failed("codedeploy:CreateDeployment")) {
             Ok(answer) => {
                 let id =
                     answer.deployment_id.ok_or_else(|| anyhow::anyhow!("CreateDeployment answered no id"))?;
                 return Ok(Created { id, attached: false });
             }
-            Err(error) => Trouble::from(error),
+            Err(failure) => failure,
         };
         if let Some(id) = ours(context).await {
             return Ok(Created { id, attached: false });
         }
-        match &trouble {
-            Trouble::Final { code, message } if code == "DeploymentLimitExceededException" => {
-                let active = id_in(message);
-                if step.concurrency == Concurrency::Fail {
-                    return Err(Stop::refused(vec![say::slot_taken(&step.group, active.as_deref())]).into());
-                }
-                match active {
-                    Some(active) => wait_for_slot(context, &active).await?,
-                    None => context.pace.sleep(LOOK).await,
-                }
+        if failure.is("DeploymentLimitExceeded") {
+            let active = id_in(&failure.message);
+            if step.concurrency == Concurrency::Fail {
+                return Err(Stop::refused(vec![say::slot_taken(&step.group, active.as_deref())]).into());
             }
-            Trouble::Final { .. } => {
-                return Err(
-                    Stop::refused(vec![say::not_created(&step.application, &step.group, &trouble)]).into()
-                );
+            match active {
+                Some(active) => wait_for_slot(context, &active).await?,
+                None => context.pace.sleep(LOOK).await,
             }
-            Trouble::Passing(_) if passing < ATTEMPTS => {
-                passing += 1;
-                context.report.tell(Event::Note { text: say::still_asking("CreateDeployment", &trouble) });
-                context.pace.sleep(LOOK).await;
-            }
-            Trouble::Passing(_) => {
-                return Err(
-                    Stop::refused(vec![say::not_created(&step.application, &step.group, &trouble)]).into()
-                );
-            }
+        } else if failure.may_pass() && passing < ATTEMPTS {
+            passing += 1;
+            context.report.tell(Event::Note { text: say::still_asking(&failure) });
+            context.pace.sleep(LOOK).await;
+        } else {
+            return Err(Stop::refused(vec![say::not_created(&failure)]).into());
         }
     }
 }
@@ -93,7 +83,8 @@ async fn ours(context: &Context<'_>) -> Option<String> {
     use aws_sdk_codedeploy::types::DeploymentStatus as Status;
     let step = &context.plan.deployment;
     let listed = context
-        .codedeploy
+        .clients
+        .codedeploy()
         .list_deployments()
         .application_name(&step.application)
         .deployment_group_name(&step.group)
@@ -108,7 +99,7 @@ async fn ours(context: &Context<'_>) -> Option<String> {
         .await
         .ok()?;
     for id in listed.deployments.unwrap_or_default() {
-        let answer = context.codedeploy.get_deployment().deployment_id(&id).send().await.ok()?;
+        let answer = context.clients.codedeploy().get_deployment().deployment_id(&id).send().await.ok()?;
         if answer.deployment_info.and_then(|i| i.description).as_deref() == Some(&step.description) {
             return Some(id);
         }
@@ -137,10 +128,8 @@ pub async fn wait_for_slot(context: &Context<'_>, active: &str) -> Result<()> {
                 (observe::Phase::Ended(_), None) => return Ok(()),
                 _ => {}
             },
-            Err(Trouble::Passing(_)) => {}
-            Err(trouble @ Trouble::Final { .. }) => {
-                return Err(Stop::refused(vec![say::cannot_look(&id, &trouble)]).into());
-            }
+            Err(failure) if failure.may_pass() => {}
+            Err(failure) => return Err(Stop::refused(vec![refusals::failure(&failure)]).into()),
         }
         context.pace.sleep(LOOK).await;
     }

@@ -2,19 +2,18 @@
 //! rollback, and tells every change once.
 
 use super::{
-    Context,
-    ask::Trouble,
-    create,
+    Context, create,
     observe::{self, Depth, End, Observation, Phase},
     pace::Pacer,
     production::{self, Production},
     validate,
 };
 use crate::{
+    aws::Failure,
     event::{Event, TaskCount},
     outcome::{Finding, Outcome, Word},
     request::Until,
-    say::deployment as say,
+    say::{deployment as say, refusals},
 };
 use anyhow::Result;
 use aws_sdk_codedeploy::types::DeploymentWaitType;
@@ -99,8 +98,8 @@ impl Follow<'_> {
             };
             let seen = match seen {
                 Ok(seen) => seen,
-                Err(trouble) => {
-                    if let Some(outcome) = self.troubled(trouble).await {
+                Err(failure) => {
+                    if let Some(outcome) = self.troubled(failure).await {
                         return outcome;
                     }
                     continue;
@@ -184,31 +183,23 @@ impl Follow<'_> {
     }
 
     /// A look that failed: ridden out when it may pass, else the end of what we can say.
-    async fn troubled(&mut self, trouble: Trouble) -> Option<Outcome> {
-        match trouble {
-            Trouble::Passing(_) => {
-                if !self.told.troubled {
-                    self.told.troubled = true;
-                    let text = say::still_asking("GetDeployment", &trouble);
-                    self.context.report.tell(Event::Note { text });
-                }
-                tokio::select! {
-                    () = self.context.pace.sleep(ROLLBACK_LOOK) => {}
-                    () = self.context.cancel.requested() => {}
-                }
-                None
+    async fn troubled(&mut self, failure: Failure) -> Option<Outcome> {
+        if failure.may_pass() {
+            if !self.told.troubled {
+                self.told.troubled = true;
+                self.context.report.tell(Event::Note { text: say::still_asking(&failure) });
             }
-            Trouble::Final { .. } => {
-                let mut outcome = Outcome::new(
-                    Word::NeedsAttention,
-                    say::lost_sight(&self.id),
-                    self.production_now().await,
-                );
-                outcome.findings = vec![say::cannot_look(&self.id, &trouble)];
-                outcome.next = Some(say::look_at_console(&self.id));
-                Some(outcome)
+            tokio::select! {
+                () = self.context.pace.sleep(ROLLBACK_LOOK) => {}
+                () = self.context.cancel.requested() => {}
             }
+            return None;
         }
+        let production = self.production_now().await;
+        let mut outcome = Outcome::new(Word::NeedsAttention, say::lost_sight(&self.id), production);
+        outcome.findings = vec![refusals::failure(&failure)];
+        outcome.next = Some(say::look_at_console(&self.id));
+        Some(outcome)
     }
 
     /// At `Ready` nothing happens until ContinueDeployment, or until the ready wait is over.
@@ -222,42 +213,46 @@ impl Follow<'_> {
         match checked {
             Ok(()) => match self.ask_to_continue().await {
                 Ok(()) => self.continued = true,
-                Err(Trouble::Passing(_)) => context.pace.sleep(ROLLBACK_LOOK).await,
-                Err(trouble @ Trouble::Final { .. }) => {
+                Err(failure) if failure.may_pass() => context.pace.sleep(ROLLBACK_LOOK).await,
+                Err(failure) => {
                     // It may have left Ready by itself meanwhile: the next look tells.
                     self.continued = true;
-                    context.report.tell(Event::Warning { text: say::not_continued(&self.id, &trouble) });
+                    context.report.tell(Event::Warning { text: say::not_continued(&self.id, &failure) });
                 }
             },
             Err(finding) => {
                 self.stopped_for = Some(finding);
                 self.continued = true;
-                if let Err(trouble) = self.ask_to_stop().await {
-                    context.report.tell(Event::Warning { text: say::not_stopped(&self.id, &trouble) });
+                if let Err(failure) = self.ask_to_stop().await {
+                    context.report.tell(Event::Warning { text: say::not_stopped(&self.id, &failure) });
                 }
             }
         }
     }
 
-    async fn ask_to_continue(&self) -> Result<(), Trouble> {
+    async fn ask_to_continue(&self) -> Result<(), Failure> {
         self.context
-            .codedeploy
+            .clients
+            .codedeploy()
             .continue_deployment()
             .deployment_id(&self.id)
             .deployment_wait_type(DeploymentWaitType::ReadyWait)
             .send()
-            .await?;
+            .await
+            .map_err(self.context.clients.failed("codedeploy:ContinueDeployment"))?;
         Ok(())
     }
 
-    async fn ask_to_stop(&self) -> Result<(), Trouble> {
+    async fn ask_to_stop(&self) -> Result<(), Failure> {
         self.context
-            .codedeploy
+            .clients
+            .codedeploy()
             .stop_deployment()
             .deployment_id(&self.id)
             .auto_rollback_enabled(true)
             .send()
-            .await?;
+            .await
+            .map_err(self.context.clients.failed("codedeploy:StopDeployment"))?;
         Ok(())
     }
 
@@ -374,8 +369,8 @@ impl Follow<'_> {
                         return;
                     }
                 }
-                Err(Trouble::Passing(_)) => {}
-                Err(Trouble::Final { .. }) => return,
+                Err(failure) if failure.may_pass() => {}
+                Err(_) => return,
             }
             context.pace.sleep(ROLLBACK_LOOK).await;
         }
@@ -391,8 +386,8 @@ impl Follow<'_> {
             match self.context.production().await {
                 Ok(production) if right(&production) => return Ok(production),
                 Ok(production) => last = say::production(&production, &self.id, &self.task_definition),
-                Err(Trouble::Passing(_)) => {}
-                Err(trouble @ Trouble::Final { .. }) => return Err(say::production_denied(&trouble)),
+                Err(failure) if failure.may_pass() => {}
+                Err(failure) => return Err(say::production_denied(&failure)),
             }
         }
         Err(last)
@@ -402,7 +397,7 @@ impl Follow<'_> {
     async fn production_now(&self) -> String {
         match self.context.production().await {
             Ok(production) => say::production(&production, &self.id, &self.task_definition),
-            Err(trouble) => say::production_denied(&trouble),
+            Err(failure) => say::production_denied(&failure),
         }
     }
 
@@ -419,18 +414,19 @@ impl Follow<'_> {
     /// Before the success point a cancelled run takes production back; CodeDeploy carries the
     /// rollback on when we are gone.
     async fn cancelled(&self) -> Outcome {
-        let mut asked = Err(Trouble::Passing(say::NO_ANSWER.to_owned()));
+        let mut asked = Err(say::NO_ANSWER.to_owned());
         for _ in 0..2 {
-            asked = tokio::time::timeout(STOP_ATTEMPT, self.ask_to_stop())
-                .await
-                .unwrap_or_else(|_| Err(Trouble::Passing(say::NO_ANSWER.to_owned())));
+            asked = match tokio::time::timeout(STOP_ATTEMPT, self.ask_to_stop()).await {
+                Ok(answer) => answer.map_err(|failure| failure.to_string()),
+                Err(_) => Err(say::NO_ANSWER.to_owned()),
+            };
             if asked.is_ok() {
                 break;
             }
         }
         let (happened, next) = match &asked {
             Ok(()) => (say::cancelled(&self.id), None),
-            Err(trouble) => (say::cancel_failed(&self.id, trouble), Some(say::look_at_console(&self.id))),
+            Err(why) => (say::cancel_failed(&self.id, why), Some(say::look_at_console(&self.id))),
         };
         let production = tokio::time::timeout(STOP_ATTEMPT, self.production_now()).await;
         let production = production.unwrap_or_else(|_| say::PRODUCTION_UNREAD.to_owned());
@@ -441,8 +437,8 @@ impl Follow<'_> {
 }
 
 impl Context<'_> {
-    pub(super) async fn production(&self) -> Result<Production, Trouble> {
+    pub(super) async fn production(&self) -> Result<Production, Failure> {
         let step = &self.plan.deployment;
-        production::read(self.ecs, self.elb, &step.cluster, &step.service, &step.production_listeners).await
+        production::read(self.clients, &step.cluster, &step.service, &step.production_listeners).await
     }
 }

@@ -4,7 +4,6 @@
 //! through Ready, the shift, the termination wait and a rollback's own deployment, `observe` is
 //! one look at it, `pace` says when to look again, `production` reads back who serves users.
 
-mod ask;
 mod create;
 mod follow;
 mod observe;
@@ -13,22 +12,25 @@ mod production;
 mod shape;
 mod validate;
 
-pub use ask::Trouble;
 pub use create::wait_for_slot;
 pub use follow::carry_out;
-pub use observe::Failure;
+pub use observe::Cause;
 pub use production::Production;
 
-use crate::{cancel::Cancel, plan::Plan, report::Reporter, surroundings::Pace};
+use crate::{
+    aws::{Clients, Failure},
+    cancel::Cancel,
+    plan::Plan,
+    report::Reporter,
+    surroundings::Pace,
+};
 use std::time::Duration;
 
 /// What the stage works with: the plan that it carries out, the deploy account's clients, who to
 /// tell, and the time.
 pub struct Context<'a> {
     pub plan: &'a Plan,
-    pub codedeploy: &'a aws_sdk_codedeploy::Client,
-    pub ecs: &'a aws_sdk_ecs::Client,
-    pub elb: &'a aws_sdk_elasticloadbalancingv2::Client,
+    pub clients: &'a Clients,
     pub report: &'a Reporter,
     pub pace: Pace,
     pub cancel: &'a Cancel,
@@ -36,9 +38,9 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     /// One look at a deployment of the plan's service, which is a deployment's one target.
-    async fn observe(&self, id: &str, depth: observe::Depth) -> Result<observe::Observation, Trouble> {
+    async fn observe(&self, id: &str, depth: observe::Depth) -> Result<observe::Observation, Failure> {
         let target_id = format!("{}:{}", self.plan.deployment.cluster, self.plan.deployment.service);
-        observe::observe(self.codedeploy, id, &target_id, depth).await
+        observe::observe(self.clients, id, &target_id, depth).await
     }
 
     /// Of the run, in the world's time.

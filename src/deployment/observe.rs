@@ -1,12 +1,11 @@
 //! One look at a deployment: its status, its lifecycle events, both task sets with their share
 //! of production traffic.
 
-use super::ask::Trouble;
-use crate::event::TaskCount;
-use aws_sdk_codedeploy::{
-    Client,
-    types::{DeploymentStatus, DeploymentTarget, EcsTarget, TargetLabel, TargetStatus},
+use crate::{
+    aws::{Clients, Failure, Kind},
+    event::TaskCount,
 };
+use aws_sdk_codedeploy::types::{DeploymentStatus, DeploymentTarget, EcsTarget, TargetLabel, TargetStatus};
 
 /// What a deployment is doing. Each phase has its own rhythm of looking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub struct Observation {
     pub green: Option<Side>,
     /// The id of the deployment that rolls this one back.
     pub rollback: Option<String>,
-    pub error: Option<Failure>,
+    pub error: Option<Cause>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +51,9 @@ pub struct Side {
     pub tasks: TaskCount,
 }
 
+/// CodeDeploy's own words on why it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct Cause {
     pub code: String,
     pub message: String,
 }
@@ -66,19 +66,24 @@ pub enum Depth {
 }
 
 pub async fn observe(
-    client: &Client,
+    clients: &Clients,
     id: &str,
     target_id: &str,
     depth: Depth,
-) -> Result<Observation, Trouble> {
-    let answer = client.get_deployment().deployment_id(id).send().await?;
-    let info =
-        answer.deployment_info.ok_or_else(|| Trouble::Passing("GetDeployment answered nothing".into()))?;
+) -> Result<Observation, Failure> {
+    let answer = clients
+        .codedeploy()
+        .get_deployment()
+        .deployment_id(id)
+        .send()
+        .await
+        .map_err(clients.failed("codedeploy:GetDeployment"))?;
+    let info = answer.deployment_info.ok_or_else(|| unreadable(clients))?;
     let status = info.status.clone().unwrap_or(DeploymentStatus::Created);
     let ended = end_of(&status);
 
     let target = match depth {
-        Depth::Targets => target(client, id, target_id).await?,
+        Depth::Targets => target(clients, id, target_id).await?,
         Depth::Status => None,
     };
     let events: Vec<(String, String)> = target.iter().flat_map(|t| t.lifecycle_events()).map(event).collect();
@@ -109,7 +114,7 @@ pub async fn observe(
         green: side(TargetLabel::Green),
         events,
         rollback: info.rollback_info.and_then(|r| r.rollback_deployment_id).filter(|r| !r.is_empty()),
-        error: info.error_information.map(|e| Failure {
+        error: info.error_information.map(|e| Cause {
             code: e.code.map(|c| c.as_str().to_owned()).unwrap_or_default(),
             message: e.message.unwrap_or_default(),
         }),
@@ -118,12 +123,30 @@ pub async fn observe(
 }
 
 /// The service is the deployment's one target. Right after its creation there is none yet.
-async fn target(client: &Client, id: &str, target_id: &str) -> Result<Option<EcsTarget>, Trouble> {
-    let answer = client.batch_get_deployment_targets().deployment_id(id).target_ids(target_id).send().await;
-    match answer.map_err(Trouble::from) {
+async fn target(clients: &Clients, id: &str, target_id: &str) -> Result<Option<EcsTarget>, Failure> {
+    let answer = clients
+        .codedeploy()
+        .batch_get_deployment_targets()
+        .deployment_id(id)
+        .target_ids(target_id)
+        .send()
+        .await;
+    match answer.map_err(clients.failed("codedeploy:BatchGetDeploymentTargets")) {
         Ok(answer) => Ok(answer.deployment_targets.unwrap_or_default().into_iter().find_map(ecs_target)),
-        Err(trouble) if trouble.code() == "DeploymentNotStartedException" => Ok(None),
-        Err(trouble) => Err(trouble),
+        Err(failure) if failure.is("DeploymentNotStarted") => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// An answer without what was asked for.
+fn unreadable(clients: &Clients) -> Failure {
+    Failure {
+        action: "codedeploy:GetDeployment",
+        kind: Kind::Unreadable,
+        code: None,
+        message: "it says nothing of the deployment".into(),
+        caller: None,
+        region: clients.region.clone(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who serves users: read back from the listener's weights and the service's task sets.
 
-use super::ask::Trouble;
+use crate::aws::{Clients, Failure};
 use aws_sdk_ecs::types::TaskSet;
 use std::collections::BTreeMap;
 
@@ -44,37 +44,31 @@ impl Production {
 /// Reads the service and its production listeners. Without the permission to describe listeners,
 /// what is PRIMARY counts as serving, and it is said.
 pub async fn read(
-    ecs: &aws_sdk_ecs::Client,
-    elb: &aws_sdk_elasticloadbalancingv2::Client,
+    clients: &Clients,
     cluster: &str,
     service: &str,
     listeners: &[String],
-) -> Result<Production, Trouble> {
-    let answer = ecs.describe_services().cluster(cluster).services(service).send().await?;
-    let sets = answer
-        .services
-        .unwrap_or_default()
-        .into_iter()
-        .next()
-        .and_then(|s| s.task_sets)
-        .ok_or_else(|| Trouble::Passing("the service can't be read".into()))?;
+) -> Result<Production, Failure> {
+    let answer = clients.ecs().describe_services().cluster(cluster).services(service).send().await;
+    let answer = answer.map_err(clients.failed("ecs:DescribeServices"))?;
+    let service = answer.services.unwrap_or_default().into_iter().next();
+    let sets = service.and_then(|s| s.task_sets).unwrap_or_default();
     let weights = match listeners {
         [] => None,
-        listeners => match weights(elb, listeners).await {
+        listeners => match weights(clients, listeners).await {
             Ok(weights) => weights,
-            Err(trouble @ Trouble::Passing(_)) => return Err(trouble),
-            Err(Trouble::Final { .. }) => None,
+            Err(failure) if failure.may_pass() => return Err(failure),
+            Err(_) => None,
         },
     };
     Ok(shares(&sets, weights.as_ref()))
 }
 
 /// Target group ARN → weight, of the first listener that forwards by weight.
-async fn weights(
-    elb: &aws_sdk_elasticloadbalancingv2::Client,
-    listeners: &[String],
-) -> Result<Option<BTreeMap<String, f64>>, Trouble> {
-    let answer = elb.describe_listeners().set_listener_arns(Some(listeners.to_vec())).send().await?;
+async fn weights(clients: &Clients, listeners: &[String]) -> Result<Option<BTreeMap<String, f64>>, Failure> {
+    let answer =
+        clients.elbv2().describe_listeners().set_listener_arns(Some(listeners.to_vec())).send().await;
+    let answer = answer.map_err(clients.failed("elasticloadbalancing:DescribeListeners"))?;
     let listener = answer.listeners.unwrap_or_default().into_iter().next();
     let Some(action) = listener.and_then(|l| l.default_actions).and_then(|a| a.into_iter().next_back())
     else {

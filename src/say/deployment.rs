@@ -1,7 +1,9 @@
 //! What is said about a deployment: what happened, what production is on, what to do next.
 
+use super::refusals;
 use crate::{
-    deployment::{Failure, Production, Trouble},
+    aws::Failure,
+    deployment::{Cause, Production},
     outcome::Finding,
     request::HttpCheck,
 };
@@ -98,19 +100,19 @@ pub fn take_back_by_hand(application: &str, group: &str, live_arn: &str) -> Stri
 }
 
 /// CodeDeploy's own words on the failure.
-pub fn cause(id: &str, failure: Option<&Failure>) -> Finding {
-    let Some(failure) = failure else {
+pub fn cause(id: &str, cause: Option<&Cause>) -> Finding {
+    let Some(cause) = cause else {
         return Finding::new(
             format!("CodeDeploy gives no cause for the failure of {id}"),
             look_at_console(id),
         );
     };
-    let what = match (failure.code.as_str(), failure.message.as_str()) {
+    let what = match (cause.code.as_str(), cause.message.as_str()) {
         (code, "") => code.to_owned(),
         ("", message) => message.to_owned(),
         (code, message) => format!("{code}: {message}"),
     };
-    let fix = match failure.code.as_str() {
+    let fix = match cause.code.as_str() {
         "ALARM_ACTIVE" => {
             "An alarm of the deployment group went into ALARM: see what it watches in the new version."
         }
@@ -132,11 +134,8 @@ pub fn cancelled(id: &str) -> String {
     )
 }
 
-pub fn cancel_failed(id: &str, trouble: &Trouble) -> String {
-    format!(
-        "Cancelled, but CodeDeploy could not be asked to stop deployment {id} ({}): it goes on.",
-        trouble.text()
-    )
+pub fn cancel_failed(id: &str, why: &str) -> String {
+    format!("Cancelled, but CodeDeploy could not be asked to stop deployment {id} ({why}): it goes on.")
 }
 
 pub fn lost_sight(id: &str) -> String {
@@ -149,27 +148,20 @@ pub fn look_at_console(id: &str) -> String {
     )
 }
 
-pub fn cannot_look(id: &str, trouble: &Trouble) -> Finding {
-    Finding::new(
-        format!("deployment {id} can't be read: {}", trouble.text()),
-        "Allow codedeploy:GetDeployment and codedeploy:BatchGetDeploymentTargets for the deploy role.",
-    )
+pub fn production_denied(failure: &Failure) -> String {
+    format!("What production is on could not be read ({}).", failure)
 }
 
-pub fn production_denied(trouble: &Trouble) -> String {
-    format!("What production is on could not be read ({}).", trouble.text())
+pub fn still_asking(failure: &Failure) -> String {
+    format!("{failure}; asking again")
 }
 
-pub fn still_asking(operation: &str, trouble: &Trouble) -> String {
-    format!("{operation} got no answer ({}); asking again", trouble.text())
+pub fn not_continued(id: &str, failure: &Failure) -> String {
+    format!("Deployment {id} waits at Ready and could not be continued: {}", failure)
 }
 
-pub fn not_continued(id: &str, trouble: &Trouble) -> String {
-    format!("Deployment {id} waits at Ready and could not be continued: {}", trouble.text())
-}
-
-pub fn not_stopped(id: &str, trouble: &Trouble) -> String {
-    format!("Deployment {id} could not be stopped: {}", trouble.text())
+pub fn not_stopped(id: &str, failure: &Failure) -> String {
+    format!("Deployment {id} could not be stopped: {}", failure)
 }
 
 pub fn waits_behind(id: &str) -> String {
@@ -184,16 +176,12 @@ pub fn slot_taken(group: &str, active: Option<&str>) -> Finding {
     )
 }
 
-pub fn not_created(application: &str, group: &str, trouble: &Trouble) -> Finding {
-    let fix = match trouble.code() {
-        "AccessDeniedException" => {
-            "Allow codedeploy:CreateDeployment (with GetDeploymentConfig, GetApplicationRevision and \
-             RegisterApplicationRevision) on the application and the group for the deploy role."
-        }
-        "InvalidRevisionException" => "See the AppSpec: its container, its port, its task definition.",
-        _ => "Nothing was started; run again once that is mended.",
-    };
-    Finding::new(format!("CreateDeployment in {application}/{group}: {}", trouble.text()), fix)
+pub fn not_created(failure: &Failure) -> Finding {
+    let mut finding = refusals::failure(failure);
+    if failure.is("InvalidRevision") {
+        finding.fix = "See the AppSpec: its container, its port, its task definition.".to_owned();
+    }
+    finding
 }
 
 pub fn no_test_url() -> Finding {
