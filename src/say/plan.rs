@@ -9,7 +9,7 @@ use crate::{
     request::{Check, Until},
     task_definition::Change,
 };
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, path::Path, time::Duration};
 
 pub fn no_container(named: &str, names: &[&str]) -> Finding {
     Finding::new(
@@ -287,7 +287,7 @@ fn image(step: &ImageStep) -> String {
             };
             format!(
                 "build {}{platforms}, push to {repository_uri} as {}",
-                build.context.display(),
+                from_here(&build.context),
                 tags.join(", ")
             )
         }
@@ -295,6 +295,15 @@ fn image(step: &ImageStep) -> String {
             format!("use {uri}@{digest}, which is there already for {tag}")
         }
         ImageStep::Given { uri, digest } => format!("use {uri}@{digest}, as given"),
+    }
+}
+
+/// A path as it is seen from the working directory.
+fn from_here(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    match path.strip_prefix(&here).unwrap_or(path) {
+        inside if inside.as_os_str().is_empty() => ".".to_owned(),
+        other => other.display().to_string(),
     }
 }
 

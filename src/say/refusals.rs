@@ -8,10 +8,21 @@ use crate::{
 
 /// Which way in was taken.
 pub fn way_in(by_token: bool, roles: &[&str], caller: &str) -> String {
-    let start = if by_token { "GitHub's OIDC token" } else { "the credentials that are there" };
+    let start = if by_token { "GitHub's OIDC token" } else { "those that the environment holds" };
     match roles {
-        [] => format!("Credentials: {start}, {caller}."),
-        roles => format!("Credentials: {start}, then {}.", roles.join(", then ")),
+        [] => format!("Credentials: {start}, as {caller}."),
+        roles => {
+            let roles: Vec<String> = roles.iter().map(|arn| format!("then {}", role(arn))).collect();
+            format!("Credentials: {start}, {}.", roles.join(", "))
+        }
+    }
+}
+
+/// A role's ARN as people name it.
+fn role(arn: &str) -> String {
+    match (arn.split(':').nth(4), arn.rsplit('/').next()) {
+        (Some(account), Some(name)) if arn.contains(":role/") => format!("role `{name}` of account {account}"),
+        _ => format!("`{arn}`"),
     }
 }
 
