@@ -106,10 +106,6 @@ impl Found {
     pub fn commit(&self) -> Option<&str> {
         self.0.get("commit").map(String::as_str).filter(|c| *c != "none")
     }
-
-    pub fn run(&self) -> Option<&str> {
-        self.0.get("run").map(String::as_str)
-    }
 }
 
 /// Whether a tag's key is one of ours.

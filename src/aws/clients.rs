@@ -117,8 +117,6 @@ pub struct Clients {
     pub account: String,
     /// The caller's ARN.
     pub caller: String,
-    /// The role that was assumed for it, if any.
-    pub role: Option<String>,
     config: SdkConfig,
     renewing: Option<Renewing>,
     http: Http,
@@ -128,7 +126,6 @@ pub struct Clients {
     ecr: OnceLock<aws_sdk_ecr::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
     elbv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
-    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     sts: OnceLock<aws_sdk_sts::Client>,
 }
 
@@ -153,7 +150,6 @@ impl Clients {
             region: region.to_owned(),
             account: String::new(),
             caller: String::new(),
-            role: session.role,
             config: settings.sdk(region, Some(session.provider)),
             renewing: session.renewing,
             http: settings.http.clone(),
@@ -163,7 +159,6 @@ impl Clients {
             ecr: OnceLock::new(),
             ecs: OnceLock::new(),
             elbv2: OnceLock::new(),
-            logs: OnceLock::new(),
             sts: OnceLock::new(),
         }
     }
@@ -174,7 +169,6 @@ impl Clients {
     client!(ecr, aws_sdk_ecr);
     client!(ecs, aws_sdk_ecs);
     client!(elbv2, aws_sdk_elasticloadbalancingv2);
-    client!(logs, aws_sdk_cloudwatchlogs);
     client!(sts, aws_sdk_sts);
 
     /// For addresses that AWS hands out (a layer's, say), which carry their own signature.

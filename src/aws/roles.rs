@@ -27,10 +27,10 @@ pub enum NoSession {
     NoToken(#[from] NoToken),
     /// STS did not take the job's token for this role.
     #[error("role {role} could not be assumed with the job's OIDC token: {failure}")]
-    ByToken { role: String, claims: Claims, failure: Failure },
+    ByToken { role: String, claims: Claims, failure: Box<Failure> },
     /// The session before did not get into this role.
     #[error("role {role} could not be assumed: {failure}")]
-    Chained { role: String, from: Option<String>, external_id: bool, tagged: bool, failure: Failure },
+    Chained { role: String, from: Option<String>, external_id: bool, tagged: bool, failure: Box<Failure> },
     #[error("role {role} was assumed, but STS sent no credentials")]
     Empty { role: String },
 }
@@ -60,7 +60,7 @@ impl ByToken {
             .map_err(|e| NoSession::ByToken {
                 role: role.arn.clone(),
                 claims: token.claims,
-                failure: Failure::of("sts:AssumeRoleWithWebIdentity", &self.region, e),
+                failure: Box::new(Failure::of("sts:AssumeRoleWithWebIdentity", &self.region, e)),
             })?;
         credentials(&role.arn, answer.credentials)
     }
@@ -103,7 +103,7 @@ impl Chained {
                         from: self.from.clone(),
                         external_id: role.external_id.is_some(),
                         tagged,
-                        failure,
+                        failure: Box::new(failure),
                     },
                 }
             })?;

@@ -44,7 +44,6 @@ pub struct Current {
     pub documents: Documents,
     pub account: String,
     pub region: String,
-    pub partition: String,
     pub service: Option<Service>,
     /// The revision that the service runs.
     pub live: Option<Revision>,
@@ -114,7 +113,6 @@ impl Current {
         let mut current = Current {
             account: clients.account.clone(),
             region: clients.region.clone(),
-            partition: clients.partition().to_owned(),
             credentials_hold: access
                 .ends
                 .map(|end| end.duration_since(SystemTime::now()).unwrap_or_default()),

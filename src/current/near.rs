@@ -53,8 +53,3 @@ pub(super) async fn configs(clients: &Clients) -> Option<Vec<String>> {
     let answer = clients.codedeploy().list_deployment_configs().send().await.ok()?;
     answer.deployment_configs_list
 }
-
-pub(super) async fn repositories(clients: &Clients) -> Option<Vec<String>> {
-    let answer = clients.ecr().describe_repositories().max_results(1000).send().await.ok()?;
-    Some(answer.repositories.unwrap_or_default().into_iter().filter_map(|r| r.repository_name).collect())
-}

@@ -140,7 +140,6 @@ fn current() -> Current {
         facts: Facts { command: "deploy".into(), marker: marker() },
         account: "222222222222".into(),
         region: "eu-central-1".into(),
-        partition: "aws".into(),
         service: Some(Service {
             name: "hello".into(),
             cluster: "prod".into(),

@@ -21,7 +21,9 @@ pub fn way_in(by_token: bool, roles: &[&str], caller: &str) -> String {
 /// A role's ARN as people name it.
 fn role(arn: &str) -> String {
     match (arn.split(':').nth(4), arn.rsplit('/').next()) {
-        (Some(account), Some(name)) if arn.contains(":role/") => format!("role `{name}` of account {account}"),
+        (Some(account), Some(name)) if arn.contains(":role/") => {
+            format!("role `{name}` of account {account}")
+        }
         _ => format!("`{arn}`"),
     }
 }
@@ -310,6 +312,7 @@ mod tests {
         };
         let failure =
             failed(Kind::Denied, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
+        let failure = Box::new(failure);
         let refused = NoSession::ByToken { role: DEPLOY.into(), claims, failure };
         insta::assert_snapshot!(text(no_session(&refused)), @r#"
         The job's OIDC token may not enter role arn:aws:iam::222222222222:role/greenlight-deploy: AccessDenied, Not authorized to perform sts:AssumeRoleWithWebIdentity. The token says sub `repo:acme@1001/hello@2002:ref:refs/heads/main` and aud `sts.amazonaws.com`.
@@ -328,7 +331,7 @@ mod tests {
             from: Some("arn:aws:iam::111111111111:role/greenlight-build".into()),
             external_id: false,
             tagged: false,
-            failure: failed(Kind::Denied, "AccessDenied", &message),
+            failure: Box::new(failed(Kind::Denied, "AccessDenied", &message)),
         };
         insta::assert_snapshot!(text(no_session(&refused)), @r"
         Role arn:aws:iam::222222222222:role/greenlight-deploy can't be assumed by arn:aws:iam::111111111111:role/greenlight-build: AccessDenied, User: arn:aws:sts::111111111111:assumed-role/greenlight-build/greenlight-1 is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::222222222222:role/greenlight-deploy.
@@ -345,7 +348,7 @@ mod tests {
             from: None,
             external_id: true,
             tagged: true,
-            failure: failed(Kind::Denied, "AccessDenied", &message),
+            failure: Box::new(failed(Kind::Denied, "AccessDenied", &message)),
         };
         assert!(
             no_session(&refused)
