@@ -50,7 +50,7 @@ pub(crate) fn pass(
     };
     let error = match &passage {
         Passage::Answered(Ok(_)) => None,
-        Passage::Answered(Err(error)) => Some(error.code.clone()),
+        Passage::Answered(Err(error)) => Some(routed.protocol.named(error).code),
         Passage::Reset => Some("ConnectionReset".to_owned()),
     };
     world.front.journal.push(Entry {

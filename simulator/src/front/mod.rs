@@ -120,7 +120,7 @@ pub(crate) struct Entry {
     pub(crate) operation: String,
     /// The caller's ARN; empty when unsigned.
     pub(crate) caller: String,
-    /// The error's code, if the call had one.
+    /// The error's code as the client got it, if the call had one.
     pub(crate) error: Option<String>,
 }
 

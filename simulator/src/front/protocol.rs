@@ -51,7 +51,7 @@ impl Protocol {
         let request_id = uuid::Uuid::new_v4().to_string();
         let answer = &match answer {
             Ok(answer) => Ok(answer.clone()),
-            Err(error) => Err(self.name(error)),
+            Err(error) => Err(self.named(error)),
         };
         let namespace = service.map(namespace).unwrap_or_default();
         let (content_type, body) = match (self, answer) {
@@ -89,9 +89,9 @@ impl Protocol {
             if query_mode && self != Protocol::Query {
                 let side = if error.status < 500 { "Sender" } else { "Receiver" };
                 let old = match error.code.as_str() {
-                    // STS has an error of this name in the query protocol, so `name` lets it be.
+                    // STS has an error of this name in the query protocol, so `named` lets it be.
                     "ExpiredTokenException" => "ExpiredToken".to_owned(),
-                    _ => Protocol::Query.name(error).code,
+                    _ => Protocol::Query.named(error).code,
                 };
                 if let Ok(code) = HeaderValue::from_str(&format!("{old};{side}")) {
                     headers.insert("x-amzn-query-error", code);
@@ -106,7 +106,7 @@ impl Protocol {
 
     /// The errors that are common to all services have one name in the query protocol and
     /// another in the others.
-    fn name(self, error: &ApiError) -> ApiError {
+    pub(crate) fn named(self, error: &ApiError) -> ApiError {
         let mut error = error.clone();
         if self == Protocol::Query {
             let (code, status) = match error.code.as_str() {
