@@ -59,6 +59,12 @@ async fn codedeploy() {
 }
 
 #[tokio::test]
+async fn a_deployment_just_created() {
+    // So slow that it stays just created.
+    script("codedeploy.yml", Options { speed: 0.01, ..options() }, "created.py").await;
+}
+
+#[tokio::test]
 async fn aws_ecs_deploy() {
     deployments("ecs_deploy.py", Vec::new()).await;
 }
