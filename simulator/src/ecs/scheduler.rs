@@ -450,13 +450,15 @@ fn note(world: &mut World, task: &Task, what: &str) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::fixture::{self, ACCOUNT, ask, key, pass};
-    use super::super::{
-        NewTaskSet, create_task_set, drain_task_set, report, set_primary, task_set, task_sets,
-    };
+    use super::super::{NewTaskSet, create_task_set, drain_task_set, report, set_primary, task_sets};
     use super::*;
     use crate::engine::Port;
     use serde_json::json;
     use std::net::SocketAddr;
+
+    fn task_set(world: &World, id: &str) -> Option<super::super::TaskSetView> {
+        task_sets(world, &key("web")).into_iter().find(|set| set.id == id)
+    }
 
     fn tasks_of(world: &World, service: &str) -> Vec<Task> {
         let owned = |task: &&Task| task.owner.as_ref().is_some_and(|(owner, _)| owner.service == service);
@@ -598,13 +600,13 @@ mod tests {
         pass(&mut state, 0);
         pass(&mut state, 15);
         start_pending(&mut state);
-        let view = task_set(&state, &key("web"), &id).unwrap();
+        let view = task_set(&state, &id).unwrap();
         assert_eq!(
             (view.status.as_str(), view.running, view.target_group.as_str()),
             ("ACTIVE", 2, green.as_str())
         );
         set_primary(&mut state, &key("web"), &id);
-        assert_eq!(task_set(&state, &key("web"), &blue.id).unwrap().status, "ACTIVE");
+        assert_eq!(task_set(&state, &blue.id).unwrap().status, "ACTIVE");
         drain_task_set(&mut state, &key("web"), &blue.id);
         // Nothing is under way to blue's targets, so they are drained at once.
         let commands = pass(&mut state, 0);
@@ -615,7 +617,7 @@ mod tests {
             report::ended(&mut state, &task.arn);
         }
         pass(&mut state, 0);
-        assert!(task_set(&state, &key("web"), &blue.id).is_none());
+        assert!(task_set(&state, &blue.id).is_none());
         let answer =
             ask(&mut state, "DescribeTasks", json!({"cluster": "prod", "tasks": [ended[0].arn]})).unwrap();
         assert_eq!(answer["tasks"][0]["stopCode"], "ServiceSchedulerInitiated");

@@ -368,12 +368,6 @@ fn misbehaviour(world: &World) -> Option<String> {
     faults.iter().find(|(fault, _)| world.has(*fault)).map(|(_, how)| (*how).to_owned())
 }
 
-/// A task set's counts and health, `None` when it is gone.
-pub(crate) fn task_set(world: &World, key: &ServiceKey, id: &str) -> Option<TaskSetView> {
-    let service = world.ecs.services.get(key)?;
-    Some(view(world, service, service.task_set(id)?))
-}
-
 /// The service's task sets with their status, the oldest first.
 pub(crate) fn task_sets(world: &World, key: &ServiceKey) -> Vec<TaskSetView> {
     let Some(service) = world.ecs.services.get(key) else { return Vec::new() };

@@ -4,6 +4,7 @@ use super::{
     ContainerPlan, HealthCheck, LogStream, Port, TaskPlan,
     container::{Exit, Handle as AnyHandle, Running},
     image::{Reference, pull_error},
+    misbehave::{self, CRASH_AFTER, Kind, Misbehaviour},
     pause,
 };
 use crate::ecs::{PullError, PullErrorKind};
@@ -34,6 +35,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
 /// Which world a container belongs to.
 const WORLD: &str = "greenlight.simulator.world";
@@ -66,6 +68,8 @@ pub(super) struct Handle {
     signal: String,
     logs: JoinHandle<()>,
     health: Option<JoinHandle<()>>,
+    /// Ends what stands before its ports.
+    end: CancellationToken,
 }
 
 impl Docker {
@@ -90,9 +94,9 @@ impl Docker {
     pub(super) async fn pull(&self, plan: &ContainerPlan) -> Result<Option<String>, PullError> {
         let platform = plan.platform.as_deref();
         let host = Reference::parse(&plan.image).map(|image| image.host.to_owned());
-        let login = plan.login.clone().map(|(user, password)| DockerCredentials {
-            username: Some(user),
-            password: Some(password),
+        let login = plan.pull.as_ref().map(|pull| DockerCredentials {
+            username: Some(pull.user.clone()),
+            password: Some(pull.password.clone()),
             serveraddress: host,
             ..DockerCredentials::default()
         });
@@ -197,6 +201,11 @@ impl Docker {
             // It may have ended already; then nothing answers at its ports.
             None => self.ports(&id, &plan.ports).await.unwrap_or_default(),
         };
+        let end = CancellationToken::new();
+        let ports = match plan.misbehave.as_deref().and_then(Misbehaviour::parse) {
+            Some(how) => self.misbehave(&id, Arc::new(how), ports, &end).await,
+            None => ports,
+        };
         let (exit, exited) = watch::channel(None);
         tokio::spawn(follow_exit(self.api.clone(), id.clone(), exit));
         let logs = tokio::spawn(follow_logs(world.clone(), self.api.clone(), id.clone(), plan.log.clone()));
@@ -206,7 +215,7 @@ impl Docker {
             ports,
             exit: exited,
             health: judged,
-            handle: AnyHandle::Docker(Handle { api: self.api.clone(), id, signal, logs, health }),
+            handle: AnyHandle::Docker(Handle { api: self.api.clone(), id, signal, logs, health, end }),
         })
     }
 
@@ -316,6 +325,32 @@ impl Docker {
         Ok(ports.iter().filter_map(|port| Some((port.clone(), address(port)?))).collect())
     }
 
+    /// Makes a container misbehave whose program doesn't do so by itself; answers its ports.
+    async fn misbehave(
+        &self,
+        id: &str,
+        how: Arc<Misbehaviour>,
+        ports: Vec<(Port, SocketAddr)>,
+        end: &CancellationToken,
+    ) -> Vec<(Port, SocketAddr)> {
+        if how.kind == Kind::Crash {
+            let (api, id, end) = (self.api.clone(), id.to_owned(), end.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = end.cancelled() => {}
+                    () = tokio::time::sleep(CRASH_AFTER) => signal(&api, &id, "SIGKILL").await,
+                }
+            });
+            return ports;
+        }
+        let mut spoilt = Vec::new();
+        for (port, address) in ports {
+            let before = misbehave::before(address, how.clone(), end.clone()).await;
+            spoilt.push((port, before.unwrap_or(address)));
+        }
+        spoilt
+    }
+
     async fn stop_signal(&self, id: &str) -> String {
         let container = self.api.inspect_container(id, None).await.ok();
         let signal = container.and_then(|container| container.config?.stop_signal);
@@ -325,14 +360,15 @@ impl Docker {
 
 impl Handle {
     pub(super) async fn terminate(&self) {
-        self.signal(&self.signal).await;
+        signal(&self.api, &self.id, &self.signal).await;
     }
 
     pub(super) async fn kill(&self) {
-        self.signal("SIGKILL").await;
+        signal(&self.api, &self.id, "SIGKILL").await;
     }
 
     pub(super) async fn remove(self) {
+        self.end.cancel();
         // Its last lines come before the news of its end.
         let _ = tokio::time::timeout(LEAST_TIMEOUT, self.logs).await;
         if let Some(health) = self.health {
@@ -340,13 +376,13 @@ impl Handle {
         }
         remove(&self.api, &self.id).await;
     }
+}
 
-    async fn signal(&self, signal: &str) {
-        let options = KillContainerOptionsBuilder::default().signal(signal).build();
-        if let Err(error) = self.api.kill_container(&self.id, Some(options)).await {
-            // It has ended by itself in the meantime.
-            tracing::debug!("{signal} to {}: {error}", self.id);
-        }
+async fn signal(api: &bollard::Docker, id: &str, signal: &str) {
+    let options = KillContainerOptionsBuilder::default().signal(signal).build();
+    if let Err(error) = api.kill_container(id, Some(options)).await {
+        // It has ended by itself in the meantime.
+        tracing::debug!("{signal} to {id}: {error}");
     }
 }
 
@@ -382,7 +418,7 @@ async fn follow_health(api: bollard::Docker, id: String, health: watch::Sender<O
             Some("health_status: unhealthy") => false,
             _ => continue,
         };
-        health.send_if_modified(|known| std::mem::replace(known, Some(healthy)) != Some(healthy));
+        health.send_if_modified(|known| known.replace(healthy) != Some(healthy));
     }
 }
 

@@ -3,12 +3,13 @@
 mod container;
 mod docker;
 mod image;
+mod misbehave;
 mod pause;
 mod plan;
 mod stand_in;
 mod task;
 
-pub(crate) use plan::{Condition, ContainerPlan, HealthCheck, LogStream, Port, TaskPlan};
+pub(crate) use plan::{Condition, ContainerPlan, HealthCheck, LogStream, Port, PullAs, TaskPlan};
 
 use crate::world::World;
 use anyhow::Result;
