@@ -136,7 +136,7 @@ class Instances(Case):
         statuses = [one["status"] for one in updated["service"]["deployments"]]
         self.assertEqual(statuses, ["PRIMARY", "ACTIVE"])
         ecs.get_waiter("services_stable").wait(
-            cluster="prod", services=["bridge"], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            cluster="prod", services=["bridge"], WaiterConfig={"Delay": 0.3, "MaxAttempts": 200}
         )
         [deployment] = service("bridge")["deployments"]
         self.assertEqual(deployment["taskDefinition"], new["taskDefinitionArn"])

@@ -34,7 +34,7 @@ def start(definition, **parameters):
 
 
 def wait(state, tasks):
-    ecs.get_waiter(state).wait(cluster="prod", tasks=tasks, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    ecs.get_waiter(state).wait(cluster="prod", tasks=tasks, WaiterConfig={"Delay": 0.3, "MaxAttempts": 200})
     return ecs.describe_tasks(cluster="prod", tasks=tasks)["tasks"]
 
 
