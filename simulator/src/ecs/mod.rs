@@ -2,6 +2,8 @@
 
 mod arn;
 mod cluster;
+mod codedeploy;
+mod container_rules;
 mod definition;
 #[cfg(test)]
 mod fixture;
@@ -29,6 +31,7 @@ use anyhow::bail;
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
+pub(crate) use codedeploy::{create_task_set, drain_task_set, set_primary, task_sets};
 pub(crate) use permissions::needs;
 pub(crate) use populate::populate;
 pub(crate) use report::{
@@ -37,7 +40,6 @@ pub(crate) use report::{
 pub(crate) use scheduler::advance;
 pub(crate) use snapshot::snapshot;
 pub(crate) use start::prepare;
-pub(crate) use task_set::{create_task_set, drain_task_set, set_primary, task_sets};
 
 #[derive(Debug, Default)]
 pub(crate) struct State {

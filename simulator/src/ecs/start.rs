@@ -2,8 +2,8 @@
 //! containers described for the engine. Each step that fails has the reason that AWS gives.
 
 use super::{
+    container_rules::in_start_order,
     definition::{self, Definition},
-    register::in_start_order,
     task::Task,
 };
 use crate::engine::{Condition, ContainerPlan, HealthCheck, LogStream, Port, PullAs, TaskPlan};

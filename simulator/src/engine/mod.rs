@@ -37,14 +37,17 @@ pub(crate) struct Engine {
 
 /// What containers are made of.
 enum Runtime {
-    Docker(docker::Docker),
+    Docker(Box<docker::Docker>),
     StandIn,
 }
 
 impl Engine {
     pub(crate) async fn connect(docker: bool) -> Result<Engine> {
-        let runtime =
-            if docker { Runtime::Docker(docker::Docker::connect().await?) } else { Runtime::StandIn };
+        let runtime = if docker {
+            Runtime::Docker(Box::new(docker::Docker::connect().await?))
+        } else {
+            Runtime::StandIn
+        };
         Ok(Engine {
             runtime: Arc::new(runtime),
             running: Arc::default(),
