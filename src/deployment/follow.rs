@@ -88,9 +88,8 @@ impl Follow<'_> {
             if context.cancel.is_requested() {
                 return self.cancelled().await;
             }
-            if context.time_is_up() {
-                return self.out_of_time().await;
-            }
+            // Known before the look: what has ended by now is told as ended.
+            let time_is_up = context.time_is_up();
             let asked = context.pace.now();
             let seen = tokio::select! {
                 seen = context.observe(&self.id, depth) => seen,
@@ -102,6 +101,9 @@ impl Follow<'_> {
                     if let Some(outcome) = self.troubled(failure).await {
                         return outcome;
                     }
+                    if time_is_up {
+                        return self.out_of_time().await;
+                    }
                     continue;
                 }
             };
@@ -109,7 +111,7 @@ impl Follow<'_> {
             self.tell(&seen);
             self.pacer.saw(seen.phase, seen.green.as_ref().map_or(0.0, |g| g.weight), asked);
             match seen.phase {
-                Phase::Ready if !self.continued => {
+                Phase::Ready if !self.continued && !time_is_up => {
                     self.at_ready().await;
                     continue;
                 }
@@ -122,6 +124,9 @@ impl Follow<'_> {
                 Phase::Ended(End::Succeeded) => return self.succeeded().await,
                 Phase::Ended(End::Failed | End::Stopped) => return self.failed(seen).await,
                 _ => {}
+            }
+            if time_is_up {
+                return self.out_of_time().await;
             }
             self.announce_wait(seen.phase);
             tokio::select! {
