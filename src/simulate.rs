@@ -10,8 +10,10 @@ use crate::{
     surroundings::Variables,
 };
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 use simulator::{World, spec::WorldSpec};
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{collections::BTreeSet, path::Path, process::ExitCode, sync::Arc};
+use tempfile::TempDir;
 
 pub async fn serve(args: &cli::Simulator, variables: &Variables) -> Result<ExitCode> {
     let cancel = Cancel::on_signals()?;
@@ -25,7 +27,7 @@ pub async fn serve(args: &cli::Simulator, variables: &Variables) -> Result<ExitC
             for (name, listener) in [("PRODUCTION_URL", rehearse::PRODUCTION), ("TEST_URL", rehearse::TEST)] {
                 more.push((name.to_owned(), staged.url(listener)?));
             }
-            Served { world: staged.world.clone(), more, _staged: Some(staged) }
+            Served { world: staged.world.clone(), more, _staged: Some(staged), _folder: None }
         }
     };
     let mut environment = job::surroundings(&served.world, folder.path())?;
@@ -43,9 +45,12 @@ struct Served {
     world: Arc<World>,
     more: Vec<(String, String)>,
     _staged: Option<Staged>,
+    /// Holds what `more` points to.
+    _folder: Option<TempDir>,
 }
 
-/// A world of the user's own. What its services run is the user's to push.
+/// A world of the user's own. What its services run is the user's to push; without an engine,
+/// where an image has nothing but a name, it is there already.
 async fn of_document(file: &Path, args: &cli::Simulator, variables: &Variables) -> Result<Served> {
     let text = std::fs::read_to_string(file).map_err(|e| {
         Stop::invalid(vec![Finding::new(format!("{}: {e}", file.display()), say::WORLD_FILE)])
@@ -71,13 +76,35 @@ async fn of_document(file: &Path, args: &cli::Simulator, variables: &Variables) 
         docker: !args.pace.no_docker,
         canary: variables.get("GREENLIGHT_CANARY").map(str::to_owned),
     };
+    let docker = options.docker;
+    let folder = tempfile::Builder::new().prefix("greenlight-").tempdir()?;
+    let shim = rehearse::shim_environment(folder.path(), docker, &options.faults, variables)?;
+    let images = if docker { BTreeSet::new() } else { images(&spec) };
     let world = World::start(spec, options).await.context("the world can't start")?;
+    for (account, repository, tag) in images {
+        let config = json!({ "os": "linux", "architecture": "amd64", "config": {} });
+        world
+            .seed_image(&account, &repository, &tag, config)
+            .with_context(|| format!("{repository}:{tag} can't be put into account {account}"))?;
+    }
     world.begin();
     let urls = &world.endpoints().listeners;
     let more =
         named.into_iter().filter_map(|(n, account, name)| Some((n, urls.get(&(account, name))?.clone())));
-    let more = more.collect();
-    Ok(Served { world, more, _staged: None })
+    let more = more.chain(shim).collect();
+    Ok(Served { world, more, _staged: None, _folder: Some(folder) })
+}
+
+/// The images of the world's own registries that its task definitions name: account, repository, tag.
+fn images(spec: &WorldSpec) -> BTreeSet<(String, String, String)> {
+    let documents = spec.accounts.iter().flat_map(|account| &account.task_definitions);
+    let containers = documents.flat_map(|d| d["containerDefinitions"].as_array().into_iter().flatten());
+    let image = |container: &Value| {
+        let (account, rest) = container["image"].as_str()?.strip_prefix("{registry:")?.split_once("}/")?;
+        let (repository, tag) = rest.rsplit_once(':')?;
+        Some((account.to_owned(), repository.to_owned(), tag.to_owned()))
+    };
+    containers.filter_map(image).collect()
 }
 
 /// For a shell: in single quotes unless nothing in it is special.

@@ -9,7 +9,7 @@ mod task_definition;
 mod traffic;
 mod world;
 
-pub use shim::{NAME as SHIM, build as shim_build};
+pub use shim::{NAME as SHIM, build as shim_build, environment as shim_environment};
 pub use world::{PRODUCTION, TEST};
 
 use crate::{

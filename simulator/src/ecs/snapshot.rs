@@ -43,6 +43,7 @@ fn task_set(world: &World, service: &Service, set: &TaskSet) -> Value {
         "task_definition": set.launch.definition,
         "target_groups": set.launch.load_balancers.iter().map(|one| &one.target_group).collect::<Vec<_>>(),
         "external_id": set.external_id,
+        "launch": set.launch.json(),
         "scale": set.scale,
         "desired": counts.desired,
         "running": counts.running,
@@ -90,6 +91,7 @@ fn definitions(world: &World) -> Vec<Value> {
             "registered_by": definition.registered_by,
             "images": images.collect::<Vec<_>>(),
             "tags": tags,
+            "document": definition.document,
         })
     };
     world.ecs.definitions.values().flatten().map(definition).collect()

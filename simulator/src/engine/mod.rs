@@ -3,13 +3,12 @@
 mod container;
 mod docker;
 mod image;
-mod misbehave;
 mod pause;
 mod plan;
 mod stand_in;
 mod task;
 
-pub(crate) use plan::{Condition, ContainerPlan, HealthCheck, LogStream, Port, PullAs, TaskPlan};
+pub(crate) use plan::{Condition, ContainerPlan, HealthCheck, LogStream, Port, TaskPlan};
 
 use crate::world::World;
 use anyhow::Result;
@@ -37,17 +36,14 @@ pub(crate) struct Engine {
 
 /// What containers are made of.
 enum Runtime {
-    Docker(Box<docker::Docker>),
+    Docker(docker::Docker),
     StandIn,
 }
 
 impl Engine {
     pub(crate) async fn connect(docker: bool) -> Result<Engine> {
-        let runtime = if docker {
-            Runtime::Docker(Box::new(docker::Docker::connect().await?))
-        } else {
-            Runtime::StandIn
-        };
+        let runtime =
+            if docker { Runtime::Docker(docker::Docker::connect().await?) } else { Runtime::StandIn };
         Ok(Engine {
             runtime: Arc::new(runtime),
             running: Arc::default(),
