@@ -1,0 +1,221 @@
+//! Each fault of the world has one right end: its exit code, what production is on, and that the
+//! users of the service lost nothing where blue could serve.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use serde_json::Value;
+use support::{Child, Ended, LIMIT, Project, SPEED, greenlight};
+
+struct Rehearsal {
+    ended: Ended,
+    report: Value,
+}
+
+/// Rehearses examples/hello with stand-ins.
+#[track_caller]
+fn rehearse(fault: &str, args: &[&str], code: i32, outcome: &str) -> Rehearsal {
+    let project = Project::hello();
+    let report = project.folder().join("report.json");
+    let mut command = greenlight();
+    command.current_dir(project.folder());
+    command.args(["rehearse", "--no-docker", "--report"]).arg(&report);
+    if !args.contains(&"--speed") {
+        command.args(["--speed", SPEED]);
+    }
+    if !fault.is_empty() {
+        command.args(["--fault", fault]);
+    }
+    command.args(args);
+    let ended = Child::start(command).wait(LIMIT);
+    let report =
+        std::fs::read_to_string(report).unwrap_or_else(|e| panic!("no report: {e}\n{}", ended.said()));
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(ended.code, Some(code), "{}", ended.said());
+    assert_eq!(report["exit_code"], code, "{report}");
+    assert_eq!(report["outcome"], outcome, "{report}");
+    assert_eq!(report["post_exit_code"], 0, "{report}");
+    Rehearsal { ended, report }.is_whole()
+}
+
+impl Rehearsal {
+    /// All that a report promises is there.
+    #[track_caller]
+    fn is_whole(self) -> Rehearsal {
+        let report = &self.report;
+        assert!(report["image"]["built"].is_boolean(), "{report}");
+        assert!(report["image"].get("digest").is_some(), "{report}");
+        assert!(report["deployment"].get("id").is_some(), "{report}");
+        assert!(report["requests"]["total"].as_u64().is_some_and(|total| total > 0), "{report}");
+        assert!(report["requests"]["failed"].is_u64(), "{report}");
+        let versions = report["requests"]["by_version"].as_object().expect("answers by version");
+        assert!(versions.values().all(|v| v["ok"].is_u64() && v["error"].is_u64()), "{report}");
+        let calls = report["api_calls"].as_object().expect("calls by operation");
+        assert!(calls.values().all(Value::is_u64) && !calls.is_empty(), "{report}");
+        assert!(report["github_calls"].is_u64(), "{report}");
+        assert!(report.get("detection_lag_ms").is_some(), "{report}");
+        self
+    }
+
+    #[track_caller]
+    fn loses_nothing(self) -> Rehearsal {
+        assert_eq!(self.report["requests"]["failed"], 0, "{}\n{}", self.report, self.ended.said());
+        self
+    }
+
+    /// The users saw the version from before and none else.
+    #[track_caller]
+    fn stays_on_blue(self) -> Rehearsal {
+        let versions = self.report["requests"]["by_version"].as_object().unwrap();
+        assert_eq!(versions.keys().collect::<Vec<_>>(), ["1.0.0"], "{}", self.ended.said());
+        self
+    }
+
+    #[track_caller]
+    fn says(self, parts: &[&str]) -> Rehearsal {
+        for part in parts {
+            assert!(self.ended.said().contains(part), "not said: `{part}`\n{}", self.ended.said());
+        }
+        self
+    }
+}
+
+#[test]
+fn none() {
+    let played = rehearse("", &[], 0, "succeeded").loses_nothing();
+    let report = &played.report;
+    assert_eq!(report["requests"]["by_version"].as_object().unwrap().len(), 2, "{report}");
+    assert_eq!(report["image"]["built"], true);
+    assert_eq!(report["deployment"]["status"], "Succeeded");
+    assert!(report["image"]["digest"].as_str().unwrap().starts_with("sha256:"));
+    assert!(report["detection_lag_ms"].is_i64(), "{report}");
+    assert_eq!(report["api_calls"]["codedeploy:CreateDeployment"], 1);
+}
+
+#[test]
+fn build_fails() {
+    let played = rehearse("build-fails", &[], 4, "build-failed").loses_nothing().stays_on_blue();
+    assert_eq!(played.report["deployment"]["id"], Value::Null);
+    assert!(played.report["api_calls"].get("ecs:RegisterTaskDefinition").is_none());
+    played.says(&["Production is untouched."]);
+}
+
+#[test]
+fn push_denied() {
+    let played = rehearse("push-denied", &[], 4, "build-failed").loses_nothing().stays_on_blue();
+    assert!(played.report["api_calls"].get("ecs:RegisterTaskDefinition").is_none());
+    played.says(&["Production is untouched."]);
+}
+
+#[test]
+fn permission_missing() {
+    let played = rehearse("permission-missing", &[], 3, "refused").loses_nothing().stays_on_blue();
+    played.says(&["codedeploy:CreateDeployment"]);
+}
+
+/// CodeDeploy waits an hour for green to become healthy.
+const HOUR: &[&str] = &["--speed", "300"];
+
+/// Green never gets as far as production.
+fn green_fails(fault: &str, args: &[&str]) -> Rehearsal {
+    let played = rehearse(fault, args, 5, "rolled-back").loses_nothing().stays_on_blue();
+    assert_ne!(played.report["deployment"]["status"], "Succeeded");
+    played.says(&["Production is on hello:1, the version from before: 100 % of the traffic"])
+}
+
+#[test]
+fn green_crashes() {
+    green_fails("green-crashes", HOUR);
+}
+
+#[test]
+fn green_unhealthy() {
+    green_fails("green-unhealthy", HOUR);
+}
+
+#[test]
+fn image_missing() {
+    green_fails("image-missing", HOUR);
+}
+
+#[test]
+fn pull_denied() {
+    green_fails("pull-denied", HOUR);
+}
+
+#[test]
+fn validation_fails() {
+    green_fails("validation-fails", &[]).says(&["green failed GET /version on the test listener"]);
+}
+
+#[test]
+fn hook_fails() {
+    green_fails("hook-fails", &[]);
+}
+
+#[test]
+fn alarm() {
+    let played = rehearse("alarm", &[], 5, "rolled-back").loses_nothing();
+    let versions = played.report["requests"]["by_version"].as_object().unwrap().clone();
+    assert_eq!(versions["1.0.0"]["error"], 0);
+    assert!(versions.iter().any(|(version, seen)| version != "1.0.0" && seen["error"].as_u64() > Some(0)));
+    played.says(&["Production is on hello:1, the version from before", "ALARM"]);
+}
+
+#[test]
+fn stopped_outside() {
+    rehearse("stopped-outside", &[], 5, "rolled-back")
+        .loses_nothing()
+        .says(&["Production is on hello:1, the version from before: 100 % of the traffic"]);
+}
+
+#[test]
+fn rollback_disabled() {
+    rehearse("rollback-disabled", &[], 6, "needs-attention")
+        .loses_nothing()
+        .says(&["Production", "Deploy hello:1 again"]);
+}
+
+/// Ridden out.
+fn survives(fault: &str) -> Rehearsal {
+    let played = rehearse(fault, &[], 0, "succeeded").loses_nothing();
+    assert_eq!(played.report["deployment"]["status"], "Succeeded");
+    assert_eq!(played.report["requests"]["by_version"].as_object().unwrap().len(), 2);
+    played
+}
+
+#[test]
+fn throttling() {
+    survives("throttling");
+}
+
+#[test]
+fn server_errors() {
+    survives("server-errors");
+}
+
+#[test]
+fn connection_resets() {
+    survives("connection-resets");
+}
+
+#[test]
+fn credentials_expire() {
+    survives("credentials-expire");
+}
+
+#[test]
+fn deployment_active() {
+    survives("deployment-active");
+    rehearse("deployment-active", &["--concurrency", "fail"], 3, "refused").loses_nothing().stays_on_blue();
+}
+
+#[test]
+fn a_fault_that_there_is_not() {
+    let mut command = greenlight();
+    let project = Project::hello();
+    command.current_dir(project.folder()).args(["rehearse", "--no-docker", "--fault", "green-crash"]);
+    let ended = Child::start(command).wait(LIMIT);
+    assert_eq!(ended.code, Some(2), "{}", ended.said());
+    assert!(ended.said().contains("Did you mean `green-crashes`?"), "{}", ended.said());
+}
