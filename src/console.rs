@@ -5,11 +5,6 @@ pub fn deployment(region: &str, id: &str) -> String {
     format!("{}/codesuite/codedeploy/deployments/{id}?region={region}", host(region))
 }
 
-/// A service of ECS.
-pub fn service(region: &str, cluster: &str, service: &str) -> String {
-    format!("{}/ecs/v2/clusters/{cluster}/services/{service}/health?region={region}", host(region))
-}
-
 /// A region's partition, as ARNs name it.
 pub fn partition(region: &str) -> &'static str {
     if region.starts_with("cn-") {
@@ -40,6 +35,5 @@ mod tests {
         insta::assert_snapshot!(link("eu-central-1"), @"https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1");
         insta::assert_snapshot!(link("cn-north-1"), @"https://cn-north-1.console.amazonaws.cn/codesuite/codedeploy/deployments/d-ABCDEF123?region=cn-north-1");
         insta::assert_snapshot!(link("us-gov-west-1"), @"https://us-gov-west-1.console.amazonaws-us-gov.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=us-gov-west-1");
-        insta::assert_snapshot!(service("eu-central-1", "prod", "hello"), @"https://eu-central-1.console.aws.amazon.com/ecs/v2/clusters/prod/services/hello/health?region=eu-central-1");
     }
 }

@@ -178,6 +178,7 @@ impl Follow<'_> {
             return;
         }
         self.told.phase = Some(phase);
+        self.context.report.tell(Event::Eta { remaining: self.to_go(phase) });
         let what = match phase {
             Phase::Shifting => say::SHIFTING,
             Phase::TerminationWait => say::TERMINATION_WAIT,
@@ -185,6 +186,24 @@ impl Follow<'_> {
         };
         let remaining = self.pacer.remaining(self.context.pace.now());
         self.context.report.tell(Event::Waiting { what: what.to_owned(), remaining });
+    }
+
+    /// How long the deployment takes from the beginning of a phase on, if all goes well.
+    fn to_go(&self, phase: Phase) -> Option<Duration> {
+        let budget = &self.context.plan.budget;
+        let end = match self.context.plan.deployment.until {
+            Until::TrafficShifted => Duration::ZERO,
+            Until::Terminated => budget.termination_wait,
+        };
+        let remaining = self.pacer.remaining(self.context.pace.now());
+        match phase {
+            Phase::Starting | Phase::Installing => Some(budget.provisioning + budget.shift + end),
+            Phase::Testing | Phase::Ready => Some(budget.shift + end),
+            Phase::Shifting => Some(remaining.unwrap_or(budget.shift) + end),
+            Phase::Shifted => Some(end),
+            Phase::TerminationWait => remaining,
+            _ => None,
+        }
     }
 
     /// A look that failed: ridden out when it may pass, else the end of what we can say.

@@ -54,7 +54,7 @@ impl Report {
             },
             requests: seen.clone(),
             api_calls: count(&snapshot["api_calls"]),
-            github_calls: snapshot["github_calls"].as_u64().unwrap_or(0),
+            github_calls: snapshot["github_calls"].as_array().map_or(0, |calls| calls.len() as u64),
             post_exit_code: post.exit_code,
             speed: world.speed(),
         }

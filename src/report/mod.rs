@@ -227,11 +227,6 @@ impl Reporter {
         }
     }
 
-    /// What was told so far.
-    pub fn history(&self) -> History {
-        lock(&self.0.history).clone()
-    }
-
     fn summarise(&self) {
         let mut out = lock(&self.0.out);
         let summary = say::markdown::summary(&lock(&self.0.history), self.0.job.as_deref());

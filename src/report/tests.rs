@@ -485,7 +485,7 @@ fn a_secret_is_in_no_summary() {
 fn a_comment_folds_what_is_long() {
     let (reporter, _) = reporter(Options::default(), &[]);
     tell(&reporter, story());
-    insta::assert_snapshot!(say::markdown::comment(&reporter.history(), None), @"
+    insta::assert_snapshot!(say::markdown::comment(&lock(&reporter.0.history), None), @"
     <!-- greenlight:hello:production -->
     ## ✅ Deployed: hello / production
 
@@ -542,7 +542,7 @@ fn the_panel_shows_the_deployment_at_a_glance() {
     let mut events = story();
     events.truncate(events.len() - 4);
     tell(&reporter, events);
-    let panel = say::progress::panel(&reporter.history(), Duration::from_secs(100));
+    let panel = say::progress::panel(&lock(&reporter.0.history), Duration::from_secs(100));
     insta::assert_snapshot!(panel.iter().map(say::Line::text).collect::<Vec<_>>().join("\n"), @"
     deployment d-ABCDEF123  InProgress  01:40  about 5m 34s to go
     lifecycle  ✔ BeforeInstall  ✔ Install
