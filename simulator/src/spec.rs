@@ -337,10 +337,14 @@ pub struct Job {
     pub sha: String,
     /// The branch's name; `main` as a rule.
     pub branch: String,
-    /// `push`, `pull_request`, `workflow_dispatch`.
+    /// `push`, `pull_request`, `workflow_dispatch` or another that starts a workflow.
     pub event: String,
     /// The open pull request whose head `sha` is, if any.
     pub pull_request: Option<u64>,
+    /// Whether it comes from a fork: the token can't write then, and there is no OIDC token.
+    pub fork: bool,
+    /// What the pull request has been told before the job.
+    pub comments: Vec<Comment>,
     pub actor: String,
     pub workflow: String,
     pub run_id: u64,
@@ -369,6 +373,8 @@ impl Default for Job {
             branch: "main".into(),
             event: "push".into(),
             pull_request: Some(7),
+            fork: false,
+            comments: Vec::new(),
             actor: "octocat".into(),
             workflow: "deploy".into(),
             run_id: 4242,
@@ -379,6 +385,13 @@ impl Default for Job {
             permissions,
         }
     }
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Comment {
+    pub user: String,
+    pub body: String,
 }
 
 /// Where the truth about AWS isn't known, the world can be told either way.

@@ -74,7 +74,7 @@ impl World {
             cloudwatch: cloudwatch::State::of(&spec),
             autoscaling: autoscaling::State::of(&spec),
             codedeploy: codedeploy::State::default(),
-            github: github::State::of(&spec, &endpoints, options.canary.as_deref()),
+            github: github::State::of(&spec, &endpoints, clock.now(), options.canary.as_deref()),
             front: front::State::default(),
         };
         // These two look up what the others hold, so they come last.
@@ -120,8 +120,13 @@ impl World {
             ("GREENLIGHT_SPEED".to_owned(), self.clock.speed().to_string()),
         ];
         environment.extend(iam::caller_environment(&state, &self.spec));
-        environment.extend(github::job_environment(&state, &self.spec, &self.endpoints));
+        environment.extend(github::job_environment(&state));
         environment
+    }
+
+    /// The payload of the event that started the job, as a runner writes it to GITHUB_EVENT_PATH.
+    pub fn event_payload(&self) -> serde_json::Value {
+        github::event_payload(&self.lock())
     }
 
     /// The host, user and password with which the images of the start are pushed into an account's

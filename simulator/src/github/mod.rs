@@ -1,29 +1,101 @@
 //! GitHub as a job's token sees it: checks, statuses, comments, deployments, and the OIDC issuer.
 
+mod checks;
+mod comments;
+mod deployments;
+mod door;
+mod event;
+mod graphql;
+mod input;
+mod job;
 pub(crate) mod oidc;
+mod rate;
+mod reply;
+mod repository;
+mod route;
+mod shapes;
+mod statuses;
+#[cfg(test)]
+mod tests;
 
-#[derive(Debug, Default)]
-pub(crate) struct State {}
+use crate::{
+    Endpoints, Time, World,
+    spec::{Job, WorldSpec},
+    state::{State as WorldState, random_hex},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use tokio::net::TcpListener;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    job: Job,
+    /// GITHUB_API_URL
+    base: String,
+    /// GITHUB_TOKEN
+    token: String,
+    /// What the job asks the runner's own services with, the OIDC issuer among them.
+    runtime_token: String,
+    started: Time,
+    latest_id: u64,
+    checks: Vec<checks::CheckRun>,
+    statuses: Vec<statuses::Status>,
+    comments: Vec<comments::Comment>,
+    deployments: Vec<deployments::Deployment>,
+    /// The deployment whose creation started the job.
+    event_deployment: Option<u64>,
+    limits: rate::Limits,
+    journal: Vec<Entry>,
+}
+
+/// One request that came in.
+#[derive(Clone, Debug)]
+struct Entry {
+    at: Time,
+    method: String,
+    path: String,
+    operation: String,
+    status: u16,
+}
 
 impl State {
-    pub(crate) fn of(
-        _spec: &crate::spec::WorldSpec,
-        _endpoints: &crate::Endpoints,
-        _canary: Option<&str>,
-    ) -> State {
-        State::default()
+    pub(crate) fn of(spec: &WorldSpec, endpoints: &Endpoints, now: Time, canary: Option<&str>) -> State {
+        let canary = canary.unwrap_or_default();
+        let mut state = State {
+            job: spec.job.clone(),
+            base: endpoints.github.clone(),
+            token: format!("ghs_{canary}{}", random_hex(36)),
+            runtime_token: format!("{canary}{}", random_hex(64)),
+            started: now,
+            latest_id: 0,
+            checks: Vec::new(),
+            statuses: Vec::new(),
+            comments: Vec::new(),
+            deployments: Vec::new(),
+            event_deployment: None,
+            limits: rate::Limits::default(),
+            journal: Vec::new(),
+        };
+        comments::populate(&mut state);
+        deployments::populate(&mut state);
+        state
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.latest_id += 1;
+        self.latest_id
     }
 }
 
 /// GitHub's socket, bound before the world exists so that its address can be told.
 pub(crate) struct Server {
-    listener: tokio::net::TcpListener,
-    address: std::net::SocketAddr,
+    listener: TcpListener,
+    address: SocketAddr,
 }
 
 impl Server {
     pub(crate) async fn bind() -> anyhow::Result<Server> {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         Ok(Server { listener, address })
     }
@@ -32,21 +104,41 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn serve(self, _world: &std::sync::Arc<crate::World>) {
-        let _ = self.listener;
+    pub(crate) fn serve(self, world: &Arc<World>) {
+        crate::serve::serve(world, self.listener, door::answer);
     }
 }
 
-/// GITHUB_*, ACTIONS_* and the token of the job that the world plays.
-pub(crate) fn job_environment(
-    _world: &crate::state::State,
-    _spec: &crate::spec::WorldSpec,
-    _endpoints: &crate::Endpoints,
-) -> Vec<(String, String)> {
-    Vec::new()
+/// GITHUB_*, ACTIONS_*, RUNNER_* and the token of the job that the world plays.
+pub(crate) fn job_environment(world: &WorldState) -> Vec<(String, String)> {
+    job::environment(&world.github)
 }
 
-/// `checks`, `statuses`, `comments` and `github_deployments` of the snapshot.
-pub(crate) fn snapshot(_world: &crate::state::State) -> serde_json::Value {
-    serde_json::json!({})
+/// What a runner writes to GITHUB_EVENT_PATH.
+pub(crate) fn event_payload(world: &WorldState) -> Value {
+    event::payload(&world.github)
+}
+
+/// `checks`, `statuses`, `comments`, `github_deployments`, `github_calls` and
+/// `github_calls_by_operation` of the snapshot.
+pub(crate) fn snapshot(world: &WorldState) -> Value {
+    let state = &world.github;
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for entry in &state.journal {
+        *counts.entry(&entry.operation).or_default() += 1;
+    }
+    let call = |entry: &Entry| {
+        json!({
+            "at": entry.at.iso(), "method": entry.method, "path": entry.path,
+            "operation": entry.operation, "status": entry.status,
+        })
+    };
+    json!({
+        "checks": checks::snapshot(state),
+        "statuses": statuses::snapshot(state),
+        "comments": comments::snapshot(state),
+        "github_deployments": deployments::snapshot(state),
+        "github_calls": state.journal.iter().map(call).collect::<Vec<_>>(),
+        "github_calls_by_operation": counts,
+    })
 }

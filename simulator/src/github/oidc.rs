@@ -1,6 +1,7 @@
 //! GitHub's OIDC issuer: the tokens of a job, and the documents to check them by. The API of
 //! GitHub's socket serves these; STS checks tokens by the same key.
 
+use super::job::{git_ref, trigger_sha};
 use crate::spec::Job;
 use anyhow::{Result, anyhow};
 use base64::Engine as _;
@@ -123,11 +124,11 @@ impl Issuer {
             "repository_owner_id": job.owner_id.to_string(),
             "repository_visibility": "private",
             "ref": git_ref,
-            "ref_type": "branch",
+            "ref_type": if git_ref.starts_with("refs/tags/") { "tag" } else { "branch" },
             "ref_protected": "true",
             "head_ref": "",
             "base_ref": "",
-            "sha": job.sha,
+            "sha": trigger_sha(job),
             "event_name": job.event,
             "actor": job.actor,
             "workflow": job.workflow,
@@ -169,13 +170,6 @@ pub(crate) fn subject(job: &Job) -> String {
         None => format!("ref:{}", git_ref(job)),
     };
     format!("repo:{repository}:{rest}")
-}
-
-fn git_ref(job: &Job) -> String {
-    match job.pull_request.filter(|_| job.event == "pull_request") {
-        Some(number) => format!("refs/pull/{number}/merge"),
-        None => format!("refs/heads/{}", job.branch),
-    }
 }
 
 #[cfg(test)]
