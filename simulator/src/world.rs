@@ -164,11 +164,6 @@ impl World {
         ecr::clean_up(&self.lock());
     }
 
-    /// The payload of the event that the job was started by, for the file that GITHUB_EVENT_PATH names.
-    pub fn event_payload(&self) -> serde_json::Value {
-        serde_json::json!({})
-    }
-
     /// Takes the lock and stamps the time.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock();
