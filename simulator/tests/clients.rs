@@ -92,6 +92,11 @@ async fn deployments(script: &str, faults: Vec<Fault>) {
     }
 }
 
+#[tokio::test]
+async fn github() {
+    script("hello.yml", options(), "github_api.py").await;
+}
+
 /// Starts the world, runs the script, and stops the world whatever came of it.
 async fn script(world: &str, options: Options, script: &str) {
     let world = World::start(spec(world).unwrap(), options).await.unwrap();

@@ -83,10 +83,11 @@ fn issuer(world: &WorldState, parts: &Parts) -> Option<Reply> {
 /// The operation's name, and its answer.
 fn asked(world: &mut WorldState, parts: &Parts, path: &str, body: &[u8]) -> (String, Reply) {
     let unknown = || format!("{} {path}", parts.method);
-    let rest = match path.strip_prefix("/api/v3") {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
-        _ => path,
+    let (prefix, rest) = match path.strip_prefix("/api/v3") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => ("/api/v3", rest),
+        _ => ("", path),
     };
+    world.github.shown_base = format!("{}{prefix}", world.github.base);
     let graphql = matches!(path, "/graphql" | "/api/graphql") && parts.method == Method::POST;
     let limits = rest == "/rate_limit" && parts.method == Method::GET;
     let found =

@@ -32,6 +32,9 @@ pub(crate) struct State {
     job: Job,
     /// GITHUB_API_URL
     base: String,
+    /// Where the addresses in answers point: the base as the latest request spelt it, which on an
+    /// Enterprise Server has a path.
+    shown_base: String,
     /// GITHUB_TOKEN
     token: String,
     /// What the job asks the runner's own services with, the OIDC issuer among them.
@@ -64,6 +67,7 @@ impl State {
         let mut state = State {
             job: spec.job.clone(),
             base: endpoints.github.clone(),
+            shown_base: endpoints.github.clone(),
             token: format!("ghs_{canary}{}", random_hex(36)),
             runtime_token: format!("{canary}{}", random_hex(64)),
             started: now,

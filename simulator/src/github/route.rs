@@ -50,6 +50,7 @@ routes! {
     "POST" "statuses/*" => "repos/create-commit-status", STATUSES, "/commits/statuses#create-a-commit-status", statuses::create;
     "GET" "commits/*/status" => "repos/get-combined-status-for-ref", STATUSES_READ, "/commits/statuses#get-the-combined-status-for-a-specific-reference", statuses::combined;
     "GET" "commits/*/statuses" => "repos/list-commit-statuses-for-ref", STATUSES_READ, "/commits/statuses#list-commit-statuses-for-a-reference", statuses::list;
+    "GET" "statuses/*" => "repos/list-commit-statuses-for-ref", STATUSES_READ, "/commits/statuses#list-commit-statuses-for-a-reference", statuses::list;
     "GET" "issues/*/comments" => "issues/list-comments", COMMENTS_READ, "/issues/comments#list-issue-comments", comments::list;
     "POST" "issues/*/comments" => "issues/create-comment", COMMENTS, "/issues/comments#create-an-issue-comment", comments::create;
     "GET" "issues/comments/*" => "issues/get-comment", COMMENTS_READ, "/issues/comments#get-an-issue-comment", comments::get;

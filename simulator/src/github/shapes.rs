@@ -27,7 +27,7 @@ pub(super) fn user_id(login: &str) -> u64 {
 
 pub(super) fn user(state: &State, login: &str) -> Value {
     let id = if login == job::owner(&state.job) { state.job.owner_id } else { user_id(login) };
-    let api = format!("{}/users/{}", state.base, login.replace('[', "%5B").replace(']', "%5D"));
+    let api = format!("{}/users/{}", state.shown_base, login.replace('[', "%5B").replace(']', "%5D"));
     json!({
         "login": login,
         "id": id,
@@ -85,7 +85,7 @@ fn head_repository(state: &State) -> Value {
 }
 
 fn repository_of(state: &State, full_name: &str, id: u64, fork: bool) -> Value {
-    let api = format!("{}/repos/{full_name}", state.base);
+    let api = format!("{}/repos/{full_name}", state.shown_base);
     let (owner, name) = full_name.split_once('/').unwrap_or((full_name, ""));
     let at = time(state.started);
     let mut repository = json!({
@@ -184,7 +184,7 @@ fn repository_of(state: &State, full_name: &str, id: u64, fork: bool) -> Value {
 
 /// The repository's address in the API.
 pub(super) fn api(state: &State) -> String {
-    format!("{}/repos/{}", state.base, state.job.repository)
+    format!("{}/repos/{}", state.shown_base, state.job.repository)
 }
 
 /// The open pull request, as lists have it.
