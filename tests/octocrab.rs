@@ -12,7 +12,7 @@ use octocrab::{
 };
 use simulator::{
     Options, World,
-    spec::{CallerSpec, Job, WorldSpec},
+    spec::{Job, WorldSpec},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,9 +21,7 @@ async fn world() -> (Arc<World>, Octocrab) {
         regions: vec!["eu-central-1".into()],
         accounts: Vec::new(),
         job: Job::default(),
-        caller: CallerSpec { account: String::new(), user: String::new() },
-        truths: Default::default(),
-        stand_in: Default::default(),
+        ..WorldSpec::default()
     };
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),

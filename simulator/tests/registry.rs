@@ -43,10 +43,8 @@ impl Registry {
         let spec = WorldSpec {
             regions: vec!["eu-central-1".into()],
             accounts: vec![account],
-            job: Default::default(),
             caller: CallerSpec { account: ACCOUNT.into(), user: "ci".into() },
-            truths: Default::default(),
-            stand_in: Default::default(),
+            ..WorldSpec::default()
         };
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),

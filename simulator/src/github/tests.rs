@@ -15,7 +15,7 @@ async fn world(job: Job, faults: &[Fault]) -> Arc<World> {
         accounts: Vec::new(),
         job,
         caller: CallerSpec { account: "111111111111".into(), user: "ci".into() },
-        truths: Default::default(),
+        ..WorldSpec::default()
     };
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),

@@ -38,10 +38,8 @@ async fn world() -> Arc<Running> {
     let spec = WorldSpec {
         regions: vec![REGION.into(), "us-east-1".into()],
         accounts: vec![account(ACCOUNT, repositories), account(OTHER, Vec::new())],
-        job: Default::default(),
         caller: spec::CallerSpec { account: ACCOUNT.into(), user: "ci".into() },
-        truths: Default::default(),
-        stand_in: Default::default(),
+        ..WorldSpec::default()
     };
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),
