@@ -1,5 +1,5 @@
 //! What the rest of the world does with the registries without a socket: the images of the
-//! start, the login for a task's pull, the look into an image's config.
+//! start, a task's pull, the look into an image's config.
 
 use super::{
     access::{self, Who},
@@ -27,6 +27,42 @@ pub(crate) fn pull_credentials(world: &mut World, session: &Caller) -> Result<(S
     may_log_in(world, session)?;
     let (password, _) = world.ecr.log_in(Who::Task(session.clone()));
     Ok(("AWS".to_owned(), password))
+}
+
+/// An image as a task got it.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulled {
+    pub(crate) digest: String,
+    /// The config document: `config.Env`, `config.Cmd`, labels, platform.
+    pub(crate) config: Value,
+}
+
+/// A task's pull without an engine: authorised as the registry authorises each request of one.
+pub(crate) fn pull(world: &mut World, session: &Caller, uri: &str) -> Result<Pulled, ApiError> {
+    may_log_in(world, session)?;
+    let place = Place::of(world, uri).ok_or_else(|| {
+        ApiError::new("InvalidParameterException", format!("no registry of this world serves {uri}"))
+    })?;
+    let who = Who::Task(session.clone());
+    let found = place.repository(world).and_then(|r| r.find(&place.image).ok());
+    if let Some(digest) = found {
+        access::befall_pull(world, &who, &place.account, &place.name, &digest);
+    }
+    for action in ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"] {
+        access::authorise(world, &who, &place.account, &place.name, action)?;
+    }
+    let now = world.now;
+    let Some(digest) = place.repository(world).and_then(|r| r.find(&place.image).ok()) else {
+        return Err(ApiError::new("ImageNotFoundException", format!("{uri}: not found")));
+    };
+    let config = place.repository(world).and_then(|r| config(world, r, &digest));
+    let registry = world.ecr.registries.get_mut(&place.account);
+    let image =
+        registry.and_then(|r| r.repositories.get_mut(&place.name)).and_then(|r| r.images.get_mut(&digest));
+    if let Some(image) = image {
+        image.pulled_at = Some(now);
+    }
+    Ok(Pulled { digest: digest.to_string(), config: config.unwrap_or(Value::Null) })
 }
 
 /// Puts an image of one layer into a repository, as a push would: what a world without an

@@ -272,24 +272,18 @@ async fn a_task_pulls_as_its_role_and_under_the_repositorys_policy() {
     let world = world(&[]).await;
     let digest = world.seed_image(ACCOUNT, "hello", "v1", json!({"config": {"Cmd": ["/app"]}})).unwrap();
     world.seed_image(ACCOUNT, "team/app", "v1", json!({"config": {}})).unwrap();
+    let host = world.endpoints().registries[ACCOUNT].clone();
     let (exec, no_login) = (role(&world, DEPLOY, "exec"), role(&world, DEPLOY, "no-login"));
-    let password = pull_credentials(&mut world.lock(), &exec).unwrap().1;
-    let manifest = |name: &'static str| {
-        let (world, password) = (world.clone(), password.clone());
-        async move { send(&world, &password, "GET", &format!("/v2/{name}"), &[], "").await }
-    };
-    assert_eq!(manifest("hello/manifests/v1").await.header("docker-content-digest"), digest);
-    let denied = manifest("team/app/manifests/v1").await;
-    assert_eq!(denied.status, StatusCode::FORBIDDEN);
-    assert!(denied.message().contains("no resource-based policy allows the ecr:BatchGetImage"));
-    assert_eq!(manifest("hello/manifests/v2").await.code(), "MANIFEST_UNKNOWN");
-    let denied = pull_credentials(&mut world.lock(), &no_login).unwrap_err();
-    assert!(denied.message.contains("ecr:GetAuthorizationToken"));
-    let host = &world.endpoints().registries[ACCOUNT];
-    for image in [format!("{host}/hello:v1"), format!("{host}/hello:v1@{digest}")] {
-        let config = image_config(&world.lock(), &image).unwrap();
-        assert_eq!((&config["os"], &config["config"]["Cmd"]), (&json!("linux"), &json!(["/app"])));
-    }
+    let got = pull(&mut world.lock(), &exec, &format!("{host}/hello:v1@{digest}")).unwrap();
+    assert_eq!((got.digest, &got.config["config"]["Cmd"]), (digest, &json!(["/app"])));
+    let text = |session, name: &str| pull(&mut world.lock(), session, &format!("{host}/{name}")).unwrap_err();
+    assert!(
+        text(&exec, "team/app:v1").message.contains("no resource-based policy allows the ecr:BatchGetImage")
+    );
+    assert!(text(&exec, "hello:v2").message.contains("not found"));
+    assert!(text(&no_login, "hello:v1").message.contains("ecr:GetAuthorizationToken"));
+    assert!(pull_credentials(&mut world.lock(), &no_login).is_err());
+    assert_eq!(image_config(&world.lock(), &format!("{host}/hello:v1")).unwrap()["os"], "linux");
     assert_eq!(image_config(&world.lock(), "elsewhere:1/hello:v1"), None);
 }
 
@@ -312,6 +306,8 @@ async fn faults_meet_the_pulls_of_tasks_and_only_of_what_came_after_the_start() 
         assert_eq!(own.status, StatusCode::OK, "{fault}");
         let second = send(&world, &password, "GET", "/v2/hello/manifests/v2", &[], "").await;
         assert_eq!((second.status, second.code().as_str()), (status, code), "{fault}");
+        let host = world.endpoints().registries[ACCOUNT].clone();
+        assert!(pull(&mut world.lock(), &exec, &format!("{host}/hello:v2")).is_err());
     }
 }
 
