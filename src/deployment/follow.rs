@@ -108,8 +108,11 @@ impl Follow<'_> {
                 }
             };
             self.told.troubled = false;
-            self.tell(&seen);
             self.pacer.saw(seen.phase, seen.green.as_ref().map_or(0.0, |g| g.weight), asked);
+            if self.told.phase != Some(seen.phase) {
+                context.report.tell(Event::Eta { remaining: self.to_go(seen.phase) });
+            }
+            self.tell(&seen);
             match seen.phase {
                 Phase::Ready if !self.continued && !time_is_up => {
                     self.at_ready().await;
@@ -178,7 +181,6 @@ impl Follow<'_> {
             return;
         }
         self.told.phase = Some(phase);
-        self.context.report.tell(Event::Eta { remaining: self.to_go(phase) });
         let what = match phase {
             Phase::Shifting => say::SHIFTING,
             Phase::TerminationWait => say::TERMINATION_WAIT,

@@ -156,11 +156,11 @@ fn a_job_log_has_groups_and_a_line_for_each_change() {
     00:00  tasks      blue 4 of 4 running  green none
     00:00  tasks      blue 4 of 4 running  green 1 of 4 running, 3 pending
     00:00  lifecycle  Install Succeeded
-    00:00  traffic    blue 90 %  green 10 %  about 7m 14s to go
-    00:00  waiting    production traffic shifts to green, 5m at most  about 7m 14s to go
+    00:00  traffic    blue 90 %  green 10 %  about 7m 14s to the end
+    00:00  waiting    production traffic shifts to green, 5m at most  about 7m 14s to the end
     00:00  alarm      hello-5xx OK
     00:00  check      GET /health passed  measured 200 in 12 ms, wanted 200
-    00:00  traffic    blue 0 %  green 100 %  about 7m 14s to go
+    00:00  traffic    blue 0 %  green 100 %  about 7m 14s to the end
     00:00  status     Succeeded
     ::endgroup::
     Deployed  succeeded (exit 0)
@@ -544,7 +544,7 @@ fn the_panel_shows_the_deployment_at_a_glance() {
     tell(&reporter, events);
     let panel = say::progress::panel(&lock(&reporter.0.history), Duration::from_secs(100));
     insta::assert_snapshot!(panel.iter().map(say::Line::text).collect::<Vec<_>>().join("\n"), @"
-    deployment d-ABCDEF123  InProgress  01:40  about 5m 34s to go
+    deployment d-ABCDEF123  InProgress  01:40  about 5m 34s to the end
     lifecycle  ✔ BeforeInstall  ✔ Install
     traffic    blue  90 % ███████████████████████████▒▒▒ green 10 %
     tasks      blue 4 of 4 running  green 1 of 4 running, 3 pending

@@ -249,7 +249,7 @@ fn named(line: Line, deployment: &str, history: &History) -> Line {
 
 fn to_go(line: Line, history: &History, now: Duration) -> Line {
     match history.eta.and_then(|eta| eta.checked_sub(now)).filter(|left| left.as_secs() > 0) {
-        Some(left) if history.outcome.is_none() => line.dim(format!("  about {} to go", span(left))),
+        Some(left) if history.outcome.is_none() => line.dim(format!("  about {} to the end", span(left))),
         _ => line,
     }
 }
