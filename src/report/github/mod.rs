@@ -7,6 +7,8 @@ mod sinks;
 #[cfg(test)]
 mod tests;
 mod trouble;
+#[cfg(test)]
+mod world;
 
 use super::{GitHub, Inner, lock};
 use crate::{event::Event, job::Job, secret::Secret, surroundings::Pace};
