@@ -79,7 +79,7 @@ pub async fn build(
             return Err(Stop::build_failed(say::image::build_failed(
                 &failure,
                 order,
-                &shown(&order.build.dockerfile),
+                &crate::say::from_here(&order.build.dockerfile),
                 status,
             ))
             .into());
@@ -116,12 +116,6 @@ fn arguments(order: Order<'_>, metadata: &Path) -> Vec<OsString> {
     }
     args.push(context.into());
     args
-}
-
-/// From the working directory on, as people and annotations name it.
-fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 fn digest_in(metadata: &Path) -> anyhow::Result<String> {

@@ -1,27 +1,27 @@
 //! What is said about AppSpecs.
 
-use super::did_you_mean;
+use super::{did_you_mean, from_here};
 use crate::{appspec::Wrong, config::yaml::Malformed, outcome::Finding};
 use std::{io, path::Path};
 
 pub fn unreadable(path: &Path, error: &io::Error) -> Finding {
     Finding::new(
-        format!("The AppSpec {} can't be read: {error}.", path.display()),
+        format!("The AppSpec {} can't be read: {error}.", from_here(path)),
         "Correct `appspec`, or leave it out: it is generated from the service then.",
     )
-    .at(path.display().to_string(), None)
+    .at(from_here(path), None)
 }
 
 pub fn malformed(path: &Path, malformed: &Malformed) -> Finding {
     Finding::new(
-        format!("The AppSpec {} can't be parsed: {}.", path.display(), malformed.message),
+        format!("The AppSpec {} can't be parsed: {}.", from_here(path), malformed.message),
         "Correct the line; the file may be JSON or YAML.",
     )
-    .at(path.display().to_string(), malformed.line)
+    .at(from_here(path), malformed.line)
 }
 
 pub fn wrong(path: &Path, wrong: &Wrong) -> Finding {
-    let file = path.display();
+    let file = from_here(path);
     let (what, fix) = match wrong {
         Wrong::NoObject => (
             format!("The AppSpec {file} is not an object."),
@@ -57,5 +57,5 @@ pub fn wrong(path: &Path, wrong: &Wrong) -> Finding {
             "Write `- AfterAllowTestTraffic: \"name-or-ARN-of-a-function\"`.".to_owned(),
         ),
     };
-    Finding::new(what, fix).at(file.to_string(), None)
+    Finding::new(what, fix).at(file, None)
 }

@@ -35,6 +35,15 @@ pub fn and(parts: &[String]) -> String {
     }
 }
 
+/// A path as it is seen from the working directory: as people and annotations name it.
+pub fn from_here(path: &std::path::Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    match path.strip_prefix(&here).unwrap_or(path) {
+        inside if inside.as_os_str().is_empty() => ".".to_owned(),
+        other => other.display().to_string(),
+    }
+}
+
 /// What to do about a name that nobody knows.
 pub fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match crate::config::facts::nearest(given, known.clone()) {

@@ -1,6 +1,6 @@
 //! What is said about a plan: why it is refused, what it should be known for, and itself.
 
-use super::{deployment::duration, list};
+use super::{deployment::duration, from_here, list};
 use crate::{
     current::{AlarmNow, Scaling},
     deployment::Shape,
@@ -9,7 +9,7 @@ use crate::{
     request::{Check, Until},
     task_definition::Change,
 };
-use std::{fmt::Write, path::Path, time::Duration};
+use std::{fmt::Write, time::Duration};
 
 pub fn no_container(named: &str, names: &[&str]) -> Finding {
     Finding::new(
@@ -295,15 +295,6 @@ fn image(step: &ImageStep) -> String {
             format!("use {uri}@{digest}, which is there already for {tag}")
         }
         ImageStep::Given { uri, digest } => format!("use {uri}@{digest}, as given"),
-    }
-}
-
-/// A path as it is seen from the working directory.
-fn from_here(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    match path.strip_prefix(&here).unwrap_or(path) {
-        inside if inside.as_os_str().is_empty() => ".".to_owned(),
-        other => other.display().to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is said about task definitions.
 
-use super::did_you_mean;
+use super::{did_you_mean, from_here};
 use crate::{
     aws::Failure,
     config::yaml::Malformed,
@@ -12,42 +12,42 @@ use std::{io, path::Path};
 
 pub fn unreadable(path: &Path, error: &io::Error) -> Finding {
     Finding::new(
-        format!("The task definition {} can't be read: {error}.", path.display()),
+        format!("The task definition {} can't be read: {error}.", from_here(path)),
         "Correct `task-definition`: a path from the folder of greenlight.yml, or `live` for the revision that runs now.",
     )
-    .at(path.display().to_string(), None)
+    .at(from_here(path), None)
 }
 
 pub fn malformed(path: &Path, malformed: &Malformed) -> Finding {
     Finding::new(
-        format!("The task definition {} can't be parsed: {}.", path.display(), malformed.message),
+        format!("The task definition {} can't be parsed: {}.", from_here(path), malformed.message),
         "Correct the line; the file may be JSON or YAML.",
     )
-    .at(path.display().to_string(), malformed.line)
+    .at(from_here(path), malformed.line)
 }
 
 pub fn no_object(path: &Path) -> Finding {
     Finding::new(
-        format!("The task definition {} is not an object.", path.display()),
+        format!("The task definition {} is not an object.", from_here(path)),
         "It starts with `family` and `containerDefinitions`, as RegisterTaskDefinition takes it.",
     )
-    .at(path.display().to_string(), None)
+    .at(from_here(path), None)
 }
 
 pub fn too_large(path: &Path, size: usize) -> Finding {
     Finding::new(
         format!(
             "The task definition {} has {size} bytes, and AWS takes at most {SIZE_LIMIT}.",
-            path.display()
+            from_here(path)
         ),
         "Move long values out: environment variables into a file in S3 (`environmentFiles`), settings into \
          Parameter Store (`secrets`).",
     )
-    .at(path.display().to_string(), None)
+    .at(from_here(path), None)
 }
 
 pub fn problem(path: &Path, line: Option<usize>, problem: &Problem) -> Finding {
-    let (at, file) = (&problem.path, path.display());
+    let (at, file) = (&problem.path, from_here(path));
     let finding = match &problem.wrong {
         Wrong::UnknownKey { known } => Finding::new(
             format!("`{at}` in {file} is a key that AWS's model of a task definition doesn't know."),
@@ -68,7 +68,7 @@ pub fn problem(path: &Path, line: Option<usize>, problem: &Problem) -> Finding {
             hint(expected, found),
         ),
     };
-    finding.at(file.to_string(), line)
+    finding.at(file, line)
 }
 
 fn short(value: &Value) -> String {

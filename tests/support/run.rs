@@ -130,6 +130,15 @@ impl Done {
         self
     }
 
+    /// One of its findings names this place.
+    #[track_caller]
+    pub fn points_at(self, file: &str, line: u64) -> Done {
+        let findings = self.told("finished")["findings"].as_array().expect("findings").clone();
+        let there = |finding: &Value| finding["place"]["file"] == file && finding["place"]["line"] == line;
+        assert!(findings.iter().any(there), "nothing points at {file}:{line}: {findings:?}");
+        self
+    }
+
     /// The last event of a kind.
     #[track_caller]
     pub fn told(&self, event: &str) -> &Value {
