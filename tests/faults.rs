@@ -205,6 +205,18 @@ fn credentials_expire() {
 }
 
 #[test]
+fn github_read_only() {
+    let played = survives("github-read-only");
+    assert!(played.ended.said().contains("warning: "), "{}", played.ended.said());
+}
+
+#[test]
+fn github_down() {
+    let played = survives("github-down");
+    assert!(played.ended.said().contains("warning: "), "{}", played.ended.said());
+}
+
+#[test]
 fn deployment_active() {
     survives("deployment-active");
     rehearse("deployment-active", &["--concurrency", "fail"], 3, "refused").loses_nothing().stays_on_blue();

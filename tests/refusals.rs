@@ -47,13 +47,13 @@ fn malformed_yaml() {
     let change = |files: &Files| {
         files.replace("greenlight.yml", "service: hello\n\nimage:", "service: [hello\n\nimage:")
     };
-    refused(&hello(), 2, change, &[]).says(&["greenlight.yml:", "no valid YAML"]);
+    refused(&hello(), 2, change, &[]).points_at("greenlight.yml", 4).says(&["no valid YAML"]);
 }
 
 #[test]
 fn malformed_json() {
     let change = |files: &Files| files.replace("taskdef.json", "\"cpu\": \"256\",", "\"cpu\": \"256\"");
-    refused(&hello(), 2, change, &[]).says(&["taskdef.json:6", "can't be parsed"]);
+    refused(&hello(), 2, change, &[]).points_at("taskdef.json", 6).says(&["can't be parsed"]);
 }
 
 #[test]
@@ -74,18 +74,15 @@ fn an_unknown_key() {
             "  buildargs:\n    VERSION: \"{short",
         )
     };
-    refused(&hello(), 2, change, &[]).says(&[
-        "greenlight.yml:6:",
-        "`image.buildargs`",
-        "Did you mean `build-args`?",
-    ]);
+    refused(&hello(), 2, change, &[])
+        .points_at("greenlight.yml", 6)
+        .says(&["`image.buildargs`", "Did you mean `build-args`?"]);
 }
 
 #[test]
 fn an_unknown_key_of_the_task_definition() {
     let change = |files: &Files| files.replace("taskdef.json", "\"portMappings\"", "\"portMapping\"");
-    refused(&hello(), 2, change, &[]).says(&[
-        "taskdef.json:14",
+    refused(&hello(), 2, change, &[]).points_at("taskdef.json", 14).says(&[
         "portMapping`",
         "Did you mean `portMappings`?",
         "allow-unknown-keys",
@@ -156,8 +153,7 @@ fn a_stray_type_in_the_task_definition() {
     let change = |files: &Files| {
         files.replace("taskdef.json", "\"containerPort\": 8080", "\"containerPort\": \"8080\"")
     };
-    refused(&hello(), 2, change, &[]).says(&[
-        "taskdef.json:14",
+    refused(&hello(), 2, change, &[]).points_at("taskdef.json", 14).says(&[
         "containerPort` in",
         "must be a whole number, and is `\"8080\"`",
         "Write it without quotes: 8080.",
@@ -188,6 +184,27 @@ fn a_role_that_takes_no_session_tags() {
     let role = "arn:aws:iam::222222222222:role/greenlight-untagged";
     refused(&narrow(), 3, same, &["--auth", "ambient", "--role", role])
         .says(&["sts:TagSession", "tag-session: false"]);
+}
+
+#[test]
+fn a_role_that_does_not_trust_the_token() {
+    let world = narrow();
+    let role = "arn:aws:iam::111111111111:role/greenlight-release";
+    refused(&world, 3, same, &["--auth", "oidc", "--build-role", role]).says(&[
+        &format!("may not enter role {role}"),
+        "The token says sub `repo:acme@1001/hello@2002:ref:refs/heads/main` and aud `sts.amazonaws.com`",
+        "\"token.actions.githubusercontent.com:sub\": \"repo:acme@1001/hello@2002:ref:refs/heads/main\"",
+        "\"token.actions.githubusercontent.com:aud\": \"sts.amazonaws.com\"",
+    ]);
+}
+
+#[test]
+fn an_account_that_knows_no_identity_provider() {
+    let role = "arn:aws:iam::222222222222:role/greenlight-deploy";
+    refused(&narrow(), 3, same, &["--auth", "oidc", "--build-role", role]).says(&[
+        "Add the identity provider `https://token.actions.githubusercontent.com`",
+        "account 222222222222",
+    ]);
 }
 
 #[test]

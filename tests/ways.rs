@@ -84,6 +84,21 @@ fn a_deployment_goes_the_whole_way_and_the_next_has_nothing_to_do() {
     let ready = done.events.iter().filter(|e| e["event"] == "deployment-status" && e["status"] == "Ready");
     assert_eq!(ready.count(), 1, "told once");
 
+    // GitHub knows it too.
+    let state = world.state();
+    let [check] = &list(&state, "checks")[..] else { panic!("one check: {}", state["checks"]) };
+    assert_eq!((text(check, "status"), text(check, "conclusion")), ("completed", "success"), "{check}");
+    assert_eq!(text(check, "head_sha"), tag);
+    let status = latest_status(&state);
+    assert_eq!((text(&status, "sha"), text(&status, "state")), (tag, "success"), "{status}");
+    let [comment] = &list(&state, "comments")[..] else { panic!("one comment: {}", state["comments"]) };
+    assert!(text(comment, "body").contains("Deployed: hello / production"), "{comment}");
+    let [deployment] = &list(&state, "github_deployments")[..] else {
+        panic!("{}", state["github_deployments"])
+    };
+    assert_eq!((text(deployment, "sha"), text(deployment, "environment")), (tag, "production"));
+    assert!(list(deployment, "statuses").iter().any(|status| status["state"] == "success"), "{deployment}");
+
     let first = world.written();
     let again =
         world.run(&["deploy"]).end().expect(0, "unchanged").says(&["nothing was registered or deployed"]);
@@ -92,6 +107,9 @@ fn a_deployment_goes_the_whole_way_and_the_next_has_nothing_to_do() {
     assert_eq!(second["deployments"], first["deployments"]);
     assert_eq!(again.output("outcome"), "unchanged");
     assert!(!again.outputs.contains_key("deployment-id"));
+    let state = world.state();
+    assert_eq!(latest_status(&state)["state"], "success");
+    assert_eq!(list(&state, "comments").len(), 1, "the comment stays one");
 
     let forced = world.run(&["deploy", "--force", "--log-format", "json"]).end().expect(0, "succeeded");
     assert_eq!(world.deployments().len(), 2);
@@ -104,6 +122,13 @@ fn a_deployment_goes_the_whole_way_and_the_next_has_nothing_to_do() {
     assert_eq!(lines.last().unwrap()["exit-code"], 0);
     let told = |lines: &[Value]| lines.iter().map(|e| e["event"].clone()).collect::<Vec<_>>();
     assert_eq!(told(&lines), told(&forced.events));
+}
+
+/// The newest status of this service and environment.
+fn latest_status(state: &Value) -> Value {
+    let statuses = list(state, "statuses").iter();
+    let ours = statuses.filter(|status| status["context"] == "greenlight/hello/production");
+    ours.max_by_key(|status| text(status, "created_at").to_owned()).expect("a status").clone()
 }
 
 #[test]
