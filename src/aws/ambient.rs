@@ -1,17 +1,16 @@
 //! The credentials that are there already: in the job's variables, a profile, SSO, a container's
 //! or an instance's role.
 
-use super::{Session, clients::Settings, renewing::Renewing};
+use super::{Session, clients::Settings, failure::innermost, renewing::Renewing};
 use crate::{outcome::Stop, say::refusals, surroundings::Variables};
 use aws_config::{
     Region, default_provider::credentials::DefaultCredentialsChain, provider_config::ProviderConfig,
 };
 use aws_credential_types::{
     Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider},
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use chrono::DateTime;
 use std::time::SystemTime;
 
@@ -54,9 +53,10 @@ impl Ambient {
             .await;
         let renewing = Renewing::new(chain);
         if let Err(error) = renewing.provide_credentials().await {
-            let finding = match alone && in_job {
-                true => refusals::no_id_token(true),
-                false => refusals::no_credentials(Some(&DisplayErrorContext(error).to_string())),
+            let finding = match error {
+                _ if alone && in_job => refusals::no_id_token(true),
+                CredentialsError::CredentialsNotLoaded(_) => refusals::no_credentials(None),
+                other => refusals::no_credentials(Some(&innermost(&other))),
             };
             return Err(Stop::refused(vec![finding]));
         }

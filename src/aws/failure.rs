@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::{
     result::{ConnectorError, SdkError},
     retries::classifiers::{ClassifyRetry, RetryAction},
 };
-use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use std::error::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,10 +61,10 @@ impl Failure {
             SdkError::ResponseError(answer) if answer.raw().status().is_server_error() => {
                 (Kind::Server, format!("status {}", answer.raw().status()))
             }
-            SdkError::ResponseError(_) => (Kind::Unreadable, DisplayErrorContext(&error).to_string()),
+            SdkError::ResponseError(_) => (Kind::Unreadable, innermost(&error)),
             other => match no_session(other) {
                 Some(found) => (Kind::NoSession(Box::new(found.clone())), found.to_string()),
-                None => (Kind::Unreachable, DisplayErrorContext(&error).to_string()),
+                None => (Kind::Unreachable, innermost(&error)),
             },
         };
         Failure { action, kind, code, message, caller: None, region: region.to_owned() }
@@ -115,12 +115,18 @@ fn kind_of(code: &str, status: u16) -> Kind {
     }
 }
 
-fn no_session<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a NoSession> {
+/// The step into a role that went wrong, when that is what an error is about.
+pub(super) fn no_session<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a NoSession> {
     chain(error).find_map(|e| e.downcast_ref())
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&e| e.source())
+}
+
+/// The cause at the bottom is what says something: "Connection refused".
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    chain(error).last().unwrap_or(error).to_string()
 }
 
 /// Gives up at once on a host name that doesn't exist: no wait makes it exist.

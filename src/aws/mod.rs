@@ -24,7 +24,7 @@ use crate::{
     surroundings::Variables,
 };
 use ambient::Ambient;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use clients::Settings;
 use oidc::Oidc;
 use renewing::Renewing;
@@ -95,7 +95,12 @@ impl Access {
         let there = ambient.map(|a| a.session);
         let start = |role: Option<&Role>| if oidc.is_some() && role.is_some() { None } else { there.clone() };
         let build_session = match &request.build_account {
-            Some(build) => Some(door.enter(build_role, &build.region, start(build_role))?),
+            Some(build) => {
+                let session = door.enter(build_role, &build.region, start(build_role))?;
+                // The deploy role may be entered from it: its trouble is told once.
+                session.check().await?;
+                Some(session)
+            }
             None => None,
         };
         let before = match build_role {
@@ -173,6 +178,16 @@ struct Session {
 impl Session {
     fn renewing(renewing: Renewing, role: Option<String>) -> Session {
         Session { provider: SharedCredentialsProvider::new(renewing.clone()), renewing: Some(renewing), role }
+    }
+
+    /// Makes sure that there is a session to sign with.
+    async fn check(&self) -> Result<(), Stop> {
+        let Err(error) = self.provider.provide_credentials().await else { return Ok(()) };
+        let finding = match failure::no_session(&error) {
+            Some(cause) => refusals::no_session(cause),
+            None => refusals::no_credentials(Some(&failure::innermost(&error))),
+        };
+        Err(Stop::refused(vec![finding]))
     }
 
     fn clients(&self, settings: &Settings, region: &str) -> Clients {

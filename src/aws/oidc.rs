@@ -1,8 +1,7 @@
 //! GitHub's OIDC token: asked for anew whenever a session is made with it, never kept.
 
-use super::http::Http;
+use super::{failure::innermost, http::Http};
 use crate::surroundings::Variables;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rand::Rng;
 use serde::Deserialize;
@@ -96,7 +95,7 @@ impl Oidc {
                     return Err(NoToken::Refused { status, body });
                 }
                 Ok((status, _)) => format!("status {status}"),
-                Err(error) => format!("{}", DisplayErrorContext(error)),
+                Err(error) => innermost(&error),
             };
             if tried == TRIES {
                 return Err(NoToken::Unreachable(trouble));

@@ -480,3 +480,55 @@ async fn sessions_that_end_early_are_renewed() {
     let seen = client.get_deployment().deployment_id(&id).send().await.unwrap();
     assert_eq!(seen.deployment_info.unwrap().deployment_id, Some(id));
 }
+
+#[tokio::test]
+async fn the_job_s_token_opens_both_roles() {
+    let mut scene = scene().await;
+    scene.request.auth = Auth::Oidc;
+    let access = scene.access().await.unwrap();
+    assert_eq!(
+        (access.registry().account.as_str(), access.deploy.account.as_str()),
+        ("111111111111", "222222222222")
+    );
+    assert!(
+        access.deploy.caller.contains("assumed-role/greenlight-deploy/greenlight-4242.1"),
+        "{}",
+        access.deploy.caller
+    );
+    assert!(access.notes[0].starts_with("Credentials: GitHub's OIDC token, then "), "{:?}", access.notes);
+    assert_eq!(access.ends, None);
+}
+
+#[tokio::test]
+async fn without_a_build_role_the_job_s_token_opens_the_deploy_role_itself() {
+    let mut scene = scene().await;
+    scene.request.auth = Auth::Auto;
+    scene.request.build_account = None;
+    scene.request.environment.role = Some(role("222222222222", "greenlight-direct"));
+    let access = scene.access().await.unwrap();
+    assert!(access.build.is_none());
+    assert!(access.deploy.caller.contains("assumed-role/greenlight-direct/"), "{}", access.deploy.caller);
+    assert!(!scene.calls().contains(&"AssumeRole".to_owned()));
+}
+
+#[tokio::test]
+async fn a_role_that_trusts_another_branch_is_told_by_the_token_s_claims() {
+    let mut scene = scene().await;
+    scene.request.auth = Auth::Auto;
+    scene.request.build_account.as_mut().unwrap().role = Some(role("111111111111", "greenlight-release"));
+    let refused = told(scene.access().await.unwrap_err());
+    insta::assert_snapshot!(refused, @r#"
+    The job's OIDC token may not enter role arn:aws:iam::111111111111:role/greenlight-release: AccessDenied, Not authorized to perform sts:AssumeRoleWithWebIdentity. The token says sub `repo:acme@1001/hello@2002:ref:refs/heads/main` and aud `sts.amazonaws.com`.
+    -> Check that the role exists, and let its trust policy allow `sts:AssumeRoleWithWebIdentity` to the provider `token.actions.githubusercontent.com` under conditions that this token meets:
+        "token.actions.githubusercontent.com:aud": "sts.amazonaws.com"
+        "token.actions.githubusercontent.com:sub": "repo:acme@1001/hello@2002:ref:refs/heads/main"
+    "#);
+}
+
+#[tokio::test]
+async fn a_missing_id_token_permission_names_the_line() {
+    let mut scene = scene_of(|spec| spec.job.id_token = false).await;
+    scene.request.auth = Auth::Oidc;
+    let refused = told(scene.access().await.unwrap_err());
+    assert!(refused.contains("permissions:\n      id-token: write"), "{refused}");
+}

@@ -51,9 +51,17 @@ pub fn no_id_token(in_job: bool) -> Finding {
 }
 
 pub fn no_credentials(why: Option<&str>) -> Finding {
-    let why = why.map(|w| format!(": {w}")).unwrap_or_default();
     Finding::new(
-        format!("There are no AWS credentials{why}."),
+        match why {
+            Some(why) => format!(
+                "The AWS credentials that the environment names can't be used: {}.",
+                why.trim_end_matches('.')
+            ),
+            None => {
+                "There are no AWS credentials: not in the environment, in a profile, nor of this machine."
+                    .to_owned()
+            }
+        },
         "Name a `role` and let the job have `id-token: write`, or provide credentials: AWS_ACCESS_KEY_ID and \
          AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or `aws sso login`.",
     )
