@@ -35,13 +35,13 @@ fn rehearse(fault: &str, args: &[&str], code: i32, outcome: &str) -> Rehearsal {
     assert_eq!(report["exit_code"], code, "{report}");
     assert_eq!(report["outcome"], outcome, "{report}");
     assert_eq!(report["post_exit_code"], 0, "{report}");
-    Rehearsal { ended, report }.is_whole()
+    Rehearsal { ended, report }.whole()
 }
 
 impl Rehearsal {
     /// All that a report promises is there.
     #[track_caller]
-    fn is_whole(self) -> Rehearsal {
+    fn whole(self) -> Rehearsal {
         let report = &self.report;
         assert!(report["image"]["built"].is_boolean(), "{report}");
         assert!(report["image"].get("digest").is_some(), "{report}");

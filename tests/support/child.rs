@@ -53,7 +53,9 @@ impl Child {
         let stdout = Mutex::new(lines(child.stdout.take().unwrap()));
         let stderr = Mutex::new(lines(child.stderr.take().unwrap()));
         let (tell, told) = channel();
-        thread::spawn(move || drop(tell.send(child.wait().unwrap())));
+        thread::spawn(move || {
+            let _ = tell.send(child.wait().unwrap());
+        });
         Child { id, what, stdout, stderr, end: Mutex::new(End { told, status: None }) }
     }
 

@@ -35,7 +35,9 @@ impl<'a> Run<'a> {
     }
 
     pub fn without(mut self, names: &[&str]) -> Self {
-        names.iter().for_each(|name| drop(self.command.env_remove(name)));
+        for name in names {
+            self.command.env_remove(name);
+        }
         self
     }
 
