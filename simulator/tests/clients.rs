@@ -4,8 +4,9 @@
 
 mod support;
 
+use serde_json::json;
 use simulator::{Fault, Options, World};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use support::{options, run, spec};
 
 #[tokio::test]
@@ -78,18 +79,23 @@ async fn a_deployment_of_somebody_else() {
 async fn deployments(script: &str, faults: Vec<Fault>) {
     let options = Options { speed: 30.0, faults, ..options() };
     let world = World::start(spec("codedeploy.yml").unwrap(), options).await.unwrap();
-    let config = serde_json::json!({ "os": "linux", "architecture": "amd64" });
+    let config = json!({ "os": "linux", "architecture": "amd64" });
     world.seed_image("222222222222", "hello", "1", config).unwrap();
     world.begin();
-    let settled = world.settled(Duration::from_secs(60)).await;
-    let end = match settled {
-        Ok(()) => run(&world, script).await,
-        unsettled => unsettled,
-    };
-    world.shut_down().await;
-    if let Err(error) = end {
-        panic!("{error}");
+    world.settled(Duration::from_secs(60)).await.unwrap();
+    end(&world, script).await;
+}
+
+#[tokio::test]
+async fn ecs() {
+    let world = World::start(spec("tasks.yml").unwrap(), Options { speed: 60.0, ..options() }).await.unwrap();
+    for version in ["1", "2"] {
+        let config = json!({"config": {"Env": [format!("VERSION={version}")]}});
+        world.seed_image("111111111111", "hello", version, config).unwrap();
     }
+    world.begin();
+    world.settled(Duration::from_secs(60)).await.unwrap();
+    end(&world, "ecs.py").await;
 }
 
 #[tokio::test]
@@ -101,7 +107,11 @@ async fn github() {
 async fn script(world: &str, options: Options, script: &str) {
     let world = World::start(spec(world).unwrap(), options).await.unwrap();
     world.begin();
-    let end = run(&world, script).await;
+    end(&world, script).await;
+}
+
+async fn end(world: &Arc<World>, script: &str) {
+    let end = run(world, script).await;
     world.shut_down().await;
     if let Err(error) = end {
         panic!("{error}");

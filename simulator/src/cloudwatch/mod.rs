@@ -70,6 +70,12 @@ pub(crate) fn alarm_state(world: &World, account: &str, name: &str) -> Option<St
     Some(alarm.state.value.name().to_owned())
 }
 
+/// Whether the account has a log group of this name: a task whose containers log to one that
+/// isn't there can't start.
+pub(crate) fn has_log_group(world: &World, account: &str, name: &str) -> bool {
+    world.cloudwatch.logs.groups.contains_key(&(account.to_owned(), name.to_owned()))
+}
+
 /// Counts the targets once a minute, and evaluates the alarms that are due.
 pub(crate) fn advance(world: &mut World) -> Option<Time> {
     const MINUTE: Duration = Duration::from_secs(60);

@@ -138,12 +138,6 @@ pub(super) fn ask(state: &mut State, operation: &str, input: Value) -> Answer {
     super::handle(state, &call(operation, input))
 }
 
-/// The code and the message of a call that must be refused.
-pub(super) fn refused(state: &mut State, operation: &str, input: Value) -> String {
-    let error = ask(state, operation, input).unwrap_err();
-    format!("{}: {}", error.code, error.message)
-}
-
 /// Lets time pass and the scheduler act until it has nothing more to do. Answers its commands.
 pub(super) fn pass(state: &mut State, seconds: u64) -> Vec<Command> {
     state.now = state.now + Duration::from_secs(seconds);

@@ -2,6 +2,8 @@
 
 mod arn;
 mod cluster;
+mod codedeploy;
+mod container_rules;
 mod definition;
 #[cfg(test)]
 mod fixture;
@@ -29,6 +31,7 @@ use anyhow::bail;
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
+pub(crate) use codedeploy::{create_task_set, drain_task_set, set_primary, task_sets};
 pub(crate) use permissions::needs;
 pub(crate) use populate::populate;
 pub(crate) use report::{
@@ -37,7 +40,6 @@ pub(crate) use report::{
 pub(crate) use scheduler::advance;
 pub(crate) use snapshot::snapshot;
 pub(crate) use start::prepare;
-pub(crate) use task_set::{create_task_set, drain_task_set, set_primary, task_set, task_sets};
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -138,17 +140,17 @@ pub(crate) async fn settled(world: &crate::World, limit: std::time::Duration) ->
         return Ok(());
     }
     let state = world.lock();
-    let told: Vec<String> = state.ecs.unsettled().into_iter().map(|service| told(service)).collect();
+    let told: Vec<String> = state.ecs.unsettled().into_iter().map(|service| told(&state, service)).collect();
     bail!("not steady after {} s: {}", limit.as_secs(), told.join("; "))
 }
 
-/// A service with what happened to it last.
-fn told(service: &service::Service) -> String {
-    let name = &service.key.service;
-    match service.events.front() {
-        Some(event) => format!("service `{name}`: {}", event.message),
-        None => format!("service `{name}`: nothing happened yet"),
-    }
+/// A service with why its last task stopped, or else what happened to it last.
+fn told(world: &World, service: &service::Service) -> String {
+    let own = |task: &&task::Task| task.owner.as_ref().is_some_and(|(key, _)| *key == service.key);
+    let stopped = world.ecs.tasks.values().filter(own).filter(|task| task.times.stopped.is_some());
+    let last = stopped.max_by_key(|task| task.times.stopped).and_then(|task| task.stopped_reason.as_deref());
+    let what = last.or(service.events.front().map(|event| event.message.as_str()));
+    format!("service `{}`: {}", service.key.service, what.unwrap_or("nothing happened yet"))
 }
 
 impl State {

@@ -2,14 +2,14 @@
 //! containers described for the engine. Each step that fails has the reason that AWS gives.
 
 use super::{
+    container_rules::in_start_order,
     definition::{self, Definition},
-    register::in_start_order,
     task::Task,
 };
-use crate::engine::{Condition, ContainerPlan, HealthCheck, LogStream, Port, TaskPlan};
+use crate::engine::{Condition, ContainerPlan, HealthCheck, LogStream, Port, PullAs, TaskPlan};
 use crate::front::{Caller, Need};
 use crate::state::State as World;
-use crate::{ecr, iam};
+use crate::{cloudwatch, ecr, iam};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -59,7 +59,8 @@ fn role(task: &Task, definition: &Definition, member: &str) -> Option<String> {
 }
 
 fn assume(world: &World, role: &str, task: &Task) -> Result<Caller, String> {
-    iam::service_session(world, role, task.id()).ok_or_else(|| {
+    let trusted = iam::trusts_service(world, role, "ecs-tasks.amazonaws.com");
+    iam::service_session(world, role, task.id()).filter(|_| trusted).ok_or_else(|| {
         format!(
             "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role."
         )
@@ -77,27 +78,29 @@ fn plan(
     let name = merged["name"].as_str().unwrap_or_default().to_owned();
     let image = merged["image"].as_str().unwrap_or_default().to_owned();
     let fargate = task.launch_type == "FARGATE";
-    let login = if world.ecs.is_ecr(&image) { Some(login(world, task, execution)?) } else { None };
+    let pull = if world.ecs.is_ecr(&image) { Some(pull_as(world, task, execution)?) } else { None };
     let mut environment = variables(&merged);
     environment.extend(secrets(world, task, execution, &merged)?);
     environment.push(("AWS_REGION".into(), task.region.clone()));
     environment.push(("AWS_DEFAULT_REGION".into(), task.region.clone()));
     let kind = if fargate { "AWS_ECS_FARGATE" } else { "AWS_ECS_EC2" };
     environment.push(("AWS_EXECUTION_ENV".into(), kind.into()));
-    if let Some(how) = misbehaviour(world, task, &name) {
-        environment.push(("MISBEHAVE".into(), how));
+    let misbehave = misbehaviour(world, task, &name);
+    if let Some(how) = &misbehave {
+        environment.push(("MISBEHAVE".into(), how.clone()));
     }
     let log = log_stream(task, &merged);
     if let Some(log) = log.as_ref().filter(|_| fargate) {
-        may_log(world, task, execution, log)?;
+        may_log(world, task, execution, log, &merged)?;
     }
     let number = |member: &str| merged.get(member).and_then(Value::as_u64);
     let limit = merged.get("memory").and_then(Value::as_i64);
     Ok(ContainerPlan {
         image,
         platform: fargate.then(|| platform(definition)),
-        login,
+        pull,
         environment,
+        misbehave,
         ports: ports(&merged),
         log,
         dependencies: dependencies(&merged),
@@ -183,7 +186,7 @@ fn secrets(
 }
 
 /// The registry's credentials, as the task's execution role (on EC2 also the instance's role).
-fn login(world: &mut World, task: &Task, execution: Option<&Caller>) -> Result<(String, String), String> {
+fn pull_as(world: &mut World, task: &Task, execution: Option<&Caller>) -> Result<PullAs, String> {
     let fargate = task.launch_type == "FARGATE";
     let failed = |why: &str| {
         if fargate {
@@ -201,15 +204,16 @@ fn login(world: &mut World, task: &Task, execution: Option<&Caller>) -> Result<(
         None => iam::service_session(world, &instance, task.instance_id.as_deref().unwrap_or("i-0"))
             .ok_or_else(|| failed("NoCredentialProviders: no valid providers in chain"))?,
     };
-    ecr::pull_credentials(world, &caller).map_err(|error| {
-        failed(&format!(
+    match ecr::pull_credentials(world, &caller) {
+        Ok((user, password)) => Ok(PullAs { session: caller, user, password }),
+        Err(error) => Err(failed(&format!(
             "{}: {} status code: {}, request id: {}",
             error.code,
             error.message,
             error.status,
             uuid::Uuid::new_v4()
-        ))
-    })
+        ))),
+    }
 }
 
 /// What a fault of the world makes this container do: the one behind the load balancer, or all
@@ -232,22 +236,37 @@ fn log_stream(task: &Task, container: &Value) -> Option<LogStream> {
     Some(LogStream { account: task.account.clone(), group: option("awslogs-group")?.to_owned(), stream })
 }
 
-/// On Fargate the log driver writes as the execution role.
-fn may_log(world: &World, task: &Task, execution: Option<&Caller>, log: &LogStream) -> Result<(), String> {
+/// On Fargate the log driver writes as the execution role, to a group that is there.
+fn may_log(
+    world: &World,
+    task: &Task,
+    execution: Option<&Caller>,
+    log: &LogStream,
+    container: &Value,
+) -> Result<(), String> {
     let Some(caller) = execution else { return Ok(()) };
-    let stream = format!(
-        "arn:aws:logs:{}:{}:log-group:{}:log-stream:{}",
-        task.region, task.account, log.group, log.stream
-    );
-    for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
-        let need = Need::new(action, stream.clone());
+    let failed = |why: &str| {
+        format!(
+            "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: {why}"
+        )
+    };
+    let group = format!("arn:aws:logs:{}:{}:log-group:{}", task.region, task.account, log.group);
+    let stream = format!("{group}:log-stream:{}", log.stream);
+    let creates = container["logConfiguration"]["options"]["awslogs-create-group"] == "true";
+    let there = cloudwatch::has_log_group(world, &log.account, &log.group);
+    let mut needs = vec![("logs:CreateLogStream", stream.clone()), ("logs:PutLogEvents", stream)];
+    if creates && !there {
+        needs.insert(0, ("logs:CreateLogGroup", group));
+    }
+    for (action, resource) in needs {
+        let need = Need::new(action, resource);
         if !iam::allows(world, caller, &need) {
             let denied = iam::denied(world, caller, &need);
-            return Err(format!(
-                "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: {}: {}",
-                denied.code, denied.message
-            ));
+            return Err(failed(&format!("{}: {}", denied.code, denied.message)));
         }
+    }
+    if !there && !creates {
+        return Err(failed("ResourceNotFoundException: The specified log group does not exist."));
     }
     Ok(())
 }

@@ -1,16 +1,18 @@
-//! Task sets: their state, the calls on them, and what CodeDeploy does with them.
+//! Task sets: their state, and the calls on them.
 
 use super::{
-    NewTaskSet, ServiceKey, TaskSetView, arn, definition,
+    ServiceKey, arn,
+    codedeploy::{drain_task_set, set_primary},
+    definition,
     input::{flag, invalid, list, required, text, texts, wants_tags},
     launch::{Launch, LoadBalancer},
     service::{self, Controller, Service},
     tags::{self, Tags},
     task::{Phase, Task},
 };
+use crate::Time;
 use crate::front::{Answer, ApiError, Call, timestamp};
 use crate::state::{State as World, random_digits};
-use crate::{Fault, Time};
 use serde_json::{Value, json};
 
 /// How many task sets a service may have.
@@ -298,134 +300,11 @@ fn scale_of(scale: &Value) -> Result<f64, ApiError> {
     Ok(value)
 }
 
-fn room(service: &Service) -> Result<(), ApiError> {
+pub(super) fn room(service: &Service) -> Result<(), ApiError> {
     if service.task_sets.len() >= LIMIT {
         return Err(invalid(format!(
             "{LIMIT} deployments exist on the service. Unable to create new TaskSet since this exceeds the maximum limit."
         )));
     }
     Ok(())
-}
-
-// What CodeDeploy does to a service, through its service role.
-
-/// Creates green: a task set of `task_definition` (an ARN), registered in `target_group` (an ARN).
-pub(crate) fn create_task_set(
-    world: &mut World,
-    key: &ServiceKey,
-    new: NewTaskSet,
-) -> Result<String, ApiError> {
-    match definition::by_arn(world, &new.task_definition) {
-        Some(definition) if definition.active() => {
-            if definition.container(&new.container).is_none() {
-                return Err(invalid(format!(
-                    "The container {} does not exist in the task definition.",
-                    new.container
-                )));
-            }
-        }
-        Some(_) => return Err(super::input::client("TaskDefinition is inactive")),
-        None => return Err(super::input::client("TaskDefinition not found.")),
-    }
-    let (now, misbehave) = (world.now, misbehaviour(world));
-    let service = world.ecs.services.get_mut(key).ok_or_else(service::not_found)?;
-    room(service)?;
-    let mut launch = service.launch.clone();
-    launch.definition = new.task_definition;
-    launch.load_balancers = vec![LoadBalancer {
-        target_group: new.target_group,
-        container: new.container,
-        port: new.container_port,
-    }];
-    if new.platform_version.is_some() {
-        launch.platform_version = new.platform_version;
-    }
-    if new.network_configuration.is_some() {
-        launch.network = new.network_configuration;
-    }
-    if !new.capacity_provider_strategy.is_empty() {
-        launch.strategy = new.capacity_provider_strategy;
-        launch.launch_type = None;
-    }
-    let mut set = TaskSet::new(service, launch, now);
-    set.external_id = Some(new.external_id);
-    set.started_by = Some(new.started_by);
-    set.misbehave = misbehave;
-    let id = set.id.clone();
-    service.task_sets.push(set);
-    Ok(id)
-}
-
-/// What the world's faults make green do. The first task sets never misbehave.
-fn misbehaviour(world: &World) -> Option<String> {
-    let faults = [
-        (Fault::GreenCrashes, "crash"),
-        (Fault::GreenUnhealthy, "unhealthy"),
-        (Fault::ValidationFails, "wrong"),
-        (Fault::Alarm, "errors"),
-        (Fault::RollbackDisabled, "errors"),
-    ];
-    faults.iter().find(|(fault, _)| world.has(*fault)).map(|(_, how)| (*how).to_owned())
-}
-
-/// A task set's counts and health, `None` when it is gone.
-pub(crate) fn task_set(world: &World, key: &ServiceKey, id: &str) -> Option<TaskSetView> {
-    let service = world.ecs.services.get(key)?;
-    Some(view(world, service, service.task_set(id)?))
-}
-
-/// The service's task sets with their status, the oldest first.
-pub(crate) fn task_sets(world: &World, key: &ServiceKey) -> Vec<TaskSetView> {
-    let Some(service) = world.ecs.services.get(key) else { return Vec::new() };
-    service.task_sets.iter().map(|set| view(world, service, set)).collect()
-}
-
-fn view(world: &World, service: &Service, set: &TaskSet) -> TaskSetView {
-    let counts = set.counts(world, service);
-    TaskSetView {
-        id: set.id.clone(),
-        status: set.status.clone(),
-        task_definition: set.launch.definition.clone(),
-        target_group: set
-            .launch
-            .load_balancers
-            .first()
-            .map(|one| one.target_group.clone())
-            .unwrap_or_default(),
-        desired: counts.desired,
-        running: counts.running,
-        pending: counts.pending,
-        steady: set.steady,
-    }
-}
-
-/// Makes a task set the PRIMARY one; what it runs becomes the service's.
-pub(crate) fn set_primary(world: &mut World, key: &ServiceKey, id: &str) {
-    let now = world.now;
-    let Some(service) = world.ecs.services.get_mut(key) else { return };
-    let Some(launch) = service.task_set(id).map(|set| set.launch.clone()) else { return };
-    service.launch = launch;
-    for set in &mut service.task_sets {
-        let status = match set.status.as_str() {
-            _ if set.id == id => "PRIMARY",
-            "PRIMARY" => "ACTIVE",
-            _ => continue,
-        };
-        if set.status != status {
-            set.status = status.to_owned();
-            set.updated_at = now;
-        }
-    }
-}
-
-/// DRAINING, scale 0; gone once its last task has stopped.
-pub(crate) fn drain_task_set(world: &mut World, key: &ServiceKey, id: &str) {
-    let now = world.now;
-    if let Some(set) = world.ecs.services.get_mut(key).and_then(|service| service.task_set_mut(id)) {
-        set.status = "DRAINING".into();
-        set.scale = 0.0;
-        set.steady = false;
-        set.steady_at = now;
-        set.updated_at = now;
-    }
 }

@@ -45,7 +45,7 @@ impl Runtime {
     ) -> Result<Option<String>, PullError> {
         match self {
             Runtime::Docker(docker) => docker.pull(plan).await,
-            Runtime::StandIn => stand_in::pull(world, plan).await,
+            Runtime::StandIn => stand_in::pull(world, plan),
         }
     }
 

@@ -25,6 +25,11 @@ impl<'a> Reference<'a> {
         };
         Some(Reference { host, repository, version })
     }
+
+    /// The last part of the repository's name.
+    pub(super) fn name(&self) -> &'a str {
+        self.repository.rsplit('/').next().unwrap_or(self.repository)
+    }
 }
 
 /// Tells by an engine's message why a pull failed.

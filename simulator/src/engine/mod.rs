@@ -3,12 +3,13 @@
 mod container;
 mod docker;
 mod image;
+mod misbehave;
 mod pause;
 mod plan;
 mod stand_in;
 mod task;
 
-pub(crate) use plan::{Condition, ContainerPlan, HealthCheck, LogStream, Port, TaskPlan};
+pub(crate) use plan::{Condition, ContainerPlan, HealthCheck, LogStream, Port, PullAs, TaskPlan};
 
 use crate::world::World;
 use anyhow::Result;
@@ -36,14 +37,17 @@ pub(crate) struct Engine {
 
 /// What containers are made of.
 enum Runtime {
-    Docker(docker::Docker),
+    Docker(Box<docker::Docker>),
     StandIn,
 }
 
 impl Engine {
     pub(crate) async fn connect(docker: bool) -> Result<Engine> {
-        let runtime =
-            if docker { Runtime::Docker(docker::Docker::connect().await?) } else { Runtime::StandIn };
+        let runtime = if docker {
+            Runtime::Docker(Box::new(docker::Docker::connect().await?))
+        } else {
+            Runtime::StandIn
+        };
         Ok(Engine {
             runtime: Arc::new(runtime),
             running: Arc::default(),

@@ -1,5 +1,6 @@
 //! What the engine is told of a task: everything that it takes to run its containers.
 
+use crate::front::Caller;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ pub(crate) struct ContainerPlan {
     pub(crate) image: String,
     /// `linux/arm64`; whatever the engine runs when `None`.
     pub(crate) platform: Option<String>,
-    /// User and password for the image's registry.
-    pub(crate) login: Option<(String, String)>,
+    /// As whom the image is pulled from one of the world's registries.
+    pub(crate) pull: Option<PullAs>,
     /// The container definition with the task's overrides.
     pub(crate) definition: Value,
     /// Everything that the task adds to the image's own environment.
@@ -34,9 +35,18 @@ pub(crate) struct ContainerPlan {
     pub(crate) dependencies: Vec<(String, Condition)>,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) stop_timeout: Duration,
+    /// What a fault of the world makes it do, by the name that `MISBEHAVE` has.
+    pub(crate) misbehave: Option<String>,
     /// The limit in MiB.
     pub(crate) memory: Option<i64>,
     pub(crate) health: Option<HealthCheck>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PullAs {
+    pub(crate) session: Caller,
+    pub(crate) user: String,
+    pub(crate) password: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +111,7 @@ impl ContainerPlan {
 
 impl LogStream {
     pub(crate) fn write(&self, world: &crate::World, line: String) {
-        world.change(|state| crate::cloudwatch::log(state, &self.account, &self.group, &self.stream, line));
+        // Nobody waits for a line, so nobody is woken.
+        crate::cloudwatch::log(&mut world.lock(), &self.account, &self.group, &self.stream, line);
     }
 }

@@ -1,16 +1,13 @@
 //! Stand-ins for containers where there is no engine: each is an HTTP server in this process
-//! that behaves by its image's configuration and its container's environment, and says in its
-//! log what it is.
-//!
-//! `VERSION` is what it says, in the body of `/`, in `/version` and in the header
-//! `x-app-version`. `MISBEHAVE` is one of `crash`, `unhealthy`, `errors`, `wrong`, `slow`. It
-//! doesn't know which path a health check asks for, so it knows the load balancer's checks by
-//! their user agent.
+//! that answers well on every path, misbehaves as `MISBEHAVE` in its environment says, and says
+//! in its log what it is. `VERSION`, of its image or its task definition, is what it says in the
+//! body of `/`, in `/version` and in the header `x-app-version`.
 
 use super::{
     Condition, ContainerPlan, Port, TaskPlan,
     container::{Exit, Handle as AnyHandle, Running},
     image::Reference,
+    misbehave::{Kind, Misbehaviour},
 };
 use crate::ecr;
 use crate::ecs::{PullError, PullErrorKind};
@@ -19,21 +16,13 @@ use crate::world::World;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use base64::Engine as _;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use serde_json::Value;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
-
-/// How long `slow` takes, in real time.
-const SLOW: Duration = Duration::from_millis(800);
-
-const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
 pub(super) struct Handle {
     /// Finish what is under way.
@@ -51,48 +40,27 @@ impl Handle {
     }
 }
 
-/// Asks the registry for the manifest as an engine would, with the task's credentials.
-pub(super) async fn pull(world: &Arc<World>, plan: &ContainerPlan) -> Result<Option<String>, PullError> {
+/// Pulls as an engine would, as the task's session, but for the layers.
+pub(super) fn pull(world: &Arc<World>, plan: &ContainerPlan) -> Result<Option<String>, PullError> {
     // What isn't in one of the world's registries is stood in for unseen.
-    let Some(login) = &plan.login else { return Ok(None) };
-    let other = |message: String| PullError { kind: PullErrorKind::Other, message };
-    let image = Reference::parse(&plan.image).ok_or_else(|| other("invalid reference format".into()))?;
-    let uri = format!("http://{}/v2/{}/manifests/{}", image.host, image.repository, image.version);
-    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", login.0, login.1));
-    let request = hyper::Request::get(uri)
-        .header(header::AUTHORIZATION, format!("Basic {basic}"))
-        .header(header::ACCEPT, MANIFESTS)
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| other(error.to_string()))?;
-    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let answer = client.request(request).await.map_err(|error| other(error.to_string()))?;
-    let status = answer.status();
-    let digest = answer
-        .headers()
-        .get("docker-content-digest")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let body = answer.into_body().collect().await.map_err(|error| other(error.to_string()))?.to_bytes();
-    let kind = match status {
-        StatusCode::OK => return right_platform(world, plan).map(|()| digest),
-        StatusCode::NOT_FOUND => PullErrorKind::NotFound,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => PullErrorKind::Denied,
-        _ => PullErrorKind::Other,
-    };
-    Err(PullError { kind, message: format!("{status}: {}", String::from_utf8_lossy(&body)) })
-}
-
-fn right_platform(world: &World, plan: &ContainerPlan) -> Result<(), PullError> {
-    let config = ecr::image_config(&world.lock(), &plan.image);
-    let made_for = config.and_then(|config| {
+    let Some(pull) = &plan.pull else { return Ok(None) };
+    let pulled = world.change(|state| ecr::pull(state, &pull.session, &plan.image)).map_err(|error| {
+        let kind = match error.code.as_str() {
+            "AccessDeniedException" => PullErrorKind::Denied,
+            "RepositoryNotFoundException" | "ImageNotFoundException" => PullErrorKind::NotFound,
+            _ => PullErrorKind::Other,
+        };
+        PullError { kind, message: error.message }
+    })?;
+    let made_for = |config: &Value| {
         Some(format!("{}/{}", config.get("os")?.as_str()?, config.get("architecture")?.as_str()?))
-    });
-    match (made_for, &plan.platform) {
+    };
+    match (made_for(&pulled.config), &plan.platform) {
         (Some(made_for), Some(wanted)) if made_for != *wanted => Err(PullError {
             kind: PullErrorKind::Platform(wanted.clone()),
             message: format!("the image is made for {made_for}"),
         }),
-        _ => Ok(()),
+        _ => Ok(Some(pulled.digest)),
     }
 }
 
@@ -104,7 +72,8 @@ pub(super) async fn start(
     let environment = environment(world, plan);
     let app = Arc::new(App {
         version: environment.get("VERSION").cloned().unwrap_or_else(|| "dev".into()),
-        misbehave: environment.get("MISBEHAVE").cloned().unwrap_or_default(),
+        misbehaviour: environment.get("MISBEHAVE").and_then(|name| Misbehaviour::parse(name)),
+        service: Reference::parse(&plan.image).map_or(plan.name.as_str(), |image| image.name()).to_owned(),
         told: world.spec().stand_in.clone(),
     });
     let log = |line: String| {
@@ -120,7 +89,8 @@ pub(super) async fn start(
     let mut servers = Vec::new();
     let (terminate, kill) = (handle.terminate.clone(), handle.kill.clone());
     let end = |code: i64| Some(Exit { code, out_of_memory: false });
-    if app.misbehave == "crash" {
+    let misbehaves = |kind: Kind| app.misbehaviour.as_ref().is_some_and(|how| how.kind == kind);
+    if misbehaves(Kind::Crash) {
         log("fatal: told to crash (MISBEHAVE=crash)".into());
         exit.send_replace(end(1));
     } else if comes_to_an_end(task, plan) {
@@ -150,7 +120,7 @@ pub(super) async fn start(
         });
     }
     if plan.health.is_some() {
-        health.send_replace(Some(app.misbehave != "unhealthy"));
+        health.send_replace(Some(!misbehaves(Kind::Unhealthy)));
     }
     let id = format!("{}-{}", task.task.rsplit('/').next().unwrap_or_default(), plan.name);
     Ok(Running { id, ports, exit: exited, health: with_first(judged), handle: AnyHandle::StandIn(handle) })
@@ -184,33 +154,32 @@ fn comes_to_an_end(task: &TaskPlan, plan: &ContainerPlan) -> bool {
 
 struct App {
     version: String,
-    misbehave: String,
     /// What the world was told to answer, by path.
     told: BTreeMap<String, StandInAnswer>,
+    /// Its image's name.
+    service: String,
+    misbehaviour: Option<Misbehaviour>,
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
-    let misbehaves = |how: &str| app.misbehave == how;
-    if misbehaves("slow") {
-        tokio::time::sleep(SLOW).await;
-    }
-    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let checked = agent.is_some_and(|agent| agent.starts_with("ELB-HealthChecker"));
-    let path = request.uri().path();
-    let (status, body) = if misbehaves("unhealthy") && (checked || path == "/healthz") {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned())
-    } else if checked || path == "/healthz" {
-        (StatusCode::OK, "ok\n".to_owned())
-    } else if misbehaves("wrong") && path != "/" {
-        (StatusCode::INTERNAL_SERVER_ERROR, "cannot tell\n".to_owned())
-    } else if misbehaves("errors") && path == "/" {
-        (StatusCode::INTERNAL_SERVER_ERROR, "something broke\n".to_owned())
-    } else if let Some(told) = app.told.get(path) {
-        (StatusCode::from_u16(told.status).unwrap_or_default(), told.body.clone())
-    } else if path == "/version" {
-        (StatusCode::OK, format!("{{\"version\":\"{}\"}}\n", app.version))
-    } else {
-        (StatusCode::OK, format!("hello from version {}\n", app.version))
+    let instead = match &app.misbehaviour {
+        Some(how) => how.answer(request.headers()).await,
+        None => None,
     };
-    (status, [("x-app-version", app.version.clone())], body).into_response()
+    let path = request.uri().path();
+    let told = || {
+        let told = app.told.get(path)?;
+        Some((StatusCode::from_u16(told.status).unwrap_or_default(), told.body.clone()).into_response())
+    };
+    let mut answer = instead.or_else(told).unwrap_or_else(|| match path {
+        "/healthz" => "ok\n".into_response(),
+        "/version" => {
+            format!("{{\"service\":\"{}\",\"version\":\"{}\"}}\n", app.service, app.version).into_response()
+        }
+        _ => format!("hello from version {}\n", app.version).into_response(),
+    });
+    if let Ok(version) = HeaderValue::from_str(&app.version) {
+        answer.headers_mut().insert("x-app-version", version);
+    }
+    answer
 }
