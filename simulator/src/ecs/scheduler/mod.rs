@@ -344,7 +344,7 @@ fn wanted(world: &World, service: &Service) -> BTreeMap<String, u32> {
     let least = (total * service.percent("minimumHealthyPercent", 100)).div_ceil(100);
     let live: u32 = service.task_sets.iter().map(|set| count(set, |_| true)).sum();
     let healthy = |set: &TaskSet| {
-        let fine = set.tasks(world, service).filter(|task| task.wanted && is_fine(world, task));
+        let fine = set.tasks(world, service).filter(|task| task.wanted && is_fine(world, set, task));
         u32::try_from(fine.count()).unwrap_or(u32::MAX)
     };
     let mut spare = service.task_sets.iter().map(healthy).sum::<u32>().saturating_sub(least);
@@ -366,10 +366,11 @@ fn wanted(world: &World, service: &Service) -> BTreeMap<String, u32> {
     wanted
 }
 
-/// Running, its containers healthy, its targets healthy.
-fn is_fine(world: &World, task: &Task) -> bool {
+/// Running, its containers healthy, its targets registered and healthy.
+fn is_fine(world: &World, set: &TaskSet, task: &Task) -> bool {
     task.phase == Phase::Running
         && task.healthy()
+        && task.targets.len() == set.launch.load_balancers.len()
         && task.targets.iter().all(|(group, id, port)| {
             // A group behind no listener isn't checked by anyone.
             matches!(elb::health(world, group, id, *port).as_deref(), Some("healthy" | "unused"))
@@ -384,7 +385,7 @@ fn steady(world: &World, service: &Service, set: &TaskSet) -> bool {
         && set
             .tasks(world, service)
             .filter(|task| task.phase == Phase::Running)
-            .all(|task| is_fine(world, task))
+            .all(|task| is_fine(world, set, task))
 }
 
 /// An essential container is gone, or nothing is left.

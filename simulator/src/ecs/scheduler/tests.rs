@@ -74,6 +74,20 @@ async fn a_service_gets_its_tasks_and_they_their_targets() {
 }
 
 #[tokio::test]
+async fn a_container_that_ended_before_its_ports_were_known_is_not_steady() {
+    let world = fixture::world().await;
+    let mut state = world.state();
+    pass(&mut state, 0);
+    pass(&mut state, 15);
+    for task in tasks_of(&state, "web") {
+        report::started(&mut state, &task.arn, "app", "id", &[]);
+    }
+    pass(&mut state, 0);
+    let view = task_sets(&state, &key("web")).remove(0);
+    assert_eq!((view.running, view.steady), (2, false));
+}
+
+#[tokio::test]
 async fn bridge_tasks_register_their_instance_and_host_port() {
     let world = fixture::world().await;
     let mut state = world.state();
