@@ -86,6 +86,7 @@ impl AppSpec {
     }
 
     /// Names of the events that call a function.
+    #[cfg(test)]
     pub fn hooks(&self) -> Vec<&str> {
         let hooks = self.document["Hooks"].as_array().into_iter().flatten();
         hooks.filter_map(Value::as_object).flat_map(Map::keys).map(String::as_str).collect()

@@ -14,6 +14,7 @@ pub enum Stage {
     Image,
     TaskDefinition,
     Deployment,
+    #[allow(dead_code, reason = "reports know every stage that a run can have")]
     Rollback,
     Outcome,
 }
@@ -83,6 +84,7 @@ pub enum Event {
         blue: Option<TaskCount>,
         green: Option<TaskCount>,
     },
+    #[allow(dead_code, reason = "reports know every event that a run can have")]
     Alarm {
         name: String,
         state: String,

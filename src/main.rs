@@ -34,14 +34,13 @@ mod tls;
 use anyhow::Context;
 use cli::{Cli, Command};
 use deploy::UpTo;
-use report::Reporter;
 use std::{
     env,
     io::{self, Write},
     path::Path,
     process::ExitCode,
 };
-use surroundings::{Pace, Variables};
+use surroundings::Variables;
 
 fn main() -> ExitCode {
     let variables = Variables::of_process();

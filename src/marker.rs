@@ -103,6 +103,7 @@ impl Found {
         IDENTITY.iter().all(|name| found.contains_key(name)).then_some(Found(found))
     }
 
+    #[cfg(test)]
     pub fn commit(&self) -> Option<&str> {
         self.0.get("commit").map(String::as_str).filter(|c| *c != "none")
     }

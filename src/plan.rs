@@ -131,8 +131,9 @@ impl Plan {
     pub fn json(&self) -> Value {
         let Plan { run, image, task_definition, deployment, budget, warnings, notes } = self;
         let image = match image {
-            ImageStep::Build { build, repository_uri, tags, .. } => json!({
-                "step": "build", "repository": repository_uri, "tags": tags, "platforms": build.platforms,
+            ImageStep::Build { build, repository_uri, tags, immutable, .. } => json!({
+                "step": "build", "repository": repository_uri, "tags": tags, "immutable": immutable,
+                "platforms": build.platforms,
             }),
             ImageStep::Reuse { uri, digest, tag } => {
                 json!({"step": "reuse", "repository": uri, "digest": digest, "tags": [tag]})
@@ -163,6 +164,7 @@ impl Plan {
                 "application": deployment.application,
                 "group": deployment.group,
                 "config": deployment.config,
+                "target-groups": deployment.target_groups,
                 "shape": shape,
                 "ready-wait-seconds": deployment.ready_wait.map(|wait| wait.as_secs()),
                 "termination-wait-seconds": deployment.termination_wait.as_secs(),

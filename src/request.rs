@@ -18,8 +18,6 @@ pub struct Request {
     pub force: bool,
     /// A hash of all that describes the environment and the image, for the marker.
     pub configuration_hash: String,
-    /// Where the file stands (for findings), if there is one.
-    pub file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

@@ -18,6 +18,7 @@ impl Variables {
         )
     }
 
+    #[cfg(test)]
     pub fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Variables {
         Variables(pairs.into_iter().collect())
     }

@@ -1,5 +1,7 @@
 //! The page that leads through the code knows every file of it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, path::Path};
 
 fn sources(folder: &Path, found: &mut Vec<String>) {

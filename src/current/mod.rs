@@ -11,7 +11,7 @@ mod traffic;
 mod watch;
 
 pub use group::{Active, Group};
-pub use service::{Balancer, Service, TaskSetNow};
+pub use service::Service;
 pub use traffic::{Listener, Traffic, group_name};
 pub use watch::{AlarmNow, Scaling};
 

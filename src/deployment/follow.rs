@@ -49,7 +49,7 @@ pub async fn carry_out(context: &Context<'_>, task_definition: &str) -> Result<O
         id: created.id.clone(),
         task_definition: task_definition.to_owned(),
     };
-    let mut outcome = follow.to_the_end().await;
+    let mut outcome = follow.until_the_end().await;
     outcome.deployment = Some(created.id);
     outcome.console_url = Some(console_url);
     outcome.task_definition = Some(task_definition.to_owned());
@@ -81,7 +81,7 @@ struct Told {
 }
 
 impl Follow<'_> {
-    async fn to_the_end(&mut self) -> Outcome {
+    async fn until_the_end(&mut self) -> Outcome {
         let context = self.context;
         let mut depth = Depth::Targets;
         loop {

@@ -34,8 +34,6 @@ pub enum End {
 pub struct Observation {
     pub status: String,
     pub phase: Phase,
-    /// The deployment's description: where the marker stands.
-    pub description: String,
     /// Lifecycle events in their order: (name, status), the API's words.
     pub events: Vec<(String, String)>,
     pub blue: Option<Side>,
@@ -109,7 +107,6 @@ pub async fn observe(
     };
     Ok(Observation {
         phase,
-        description: info.description.unwrap_or_default(),
         blue: side(TargetLabel::Blue),
         green: side(TargetLabel::Green),
         events,

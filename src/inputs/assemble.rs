@@ -55,7 +55,6 @@ pub fn request(
         auth,
         force: options.force,
         configuration_hash: String::new(),
-        file: source.file.as_ref().map(|file| source.working_directory.join(file)),
     };
     if assembly.findings.is_empty() {
         request.configuration_hash = hash(&request, source);

@@ -102,6 +102,7 @@ impl Traffic {
     }
 
     /// What was seen until now; cheap enough for a live view. Without the timeline.
+    #[cfg(test)]
     pub fn so_far(&self) -> Seen {
         let Log { seen, .. } = &*lock(&self.log);
         Seen {

@@ -11,7 +11,9 @@ mod store;
 mod tests;
 
 pub(crate) use api::{handle, needs};
-pub(crate) use seed::{image_config, pull, pull_credentials, put_small_image, seed_login};
+#[cfg(test)]
+pub(crate) use seed::pull;
+pub(crate) use seed::{image_config, pull_credentials, put_small_image, seed_login};
 
 use crate::{
     Endpoints, World,

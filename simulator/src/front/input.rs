@@ -29,15 +29,6 @@ impl Call {
         let digits = || value.as_str().and_then(|s| s.parse().ok());
         value.as_i64().or_else(digits).map(Some).ok_or_else(|| unexpected(value, "Integer"))
     }
-
-    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
-        match self.member(name) {
-            None => Ok(None),
-            Some(Value::Bool(b)) => Ok(Some(*b)),
-            Some(Value::String(s)) if s == "true" || s == "false" => Ok(Some(s == "true")),
-            Some(other) => Err(unexpected(other, "Boolean")),
-        }
-    }
 }
 
 fn text(value: &Value) -> Result<&str, ApiError> {

@@ -325,8 +325,8 @@ async fn a_commit_knows_its_pull_request() {
 
 #[tokio::test]
 async fn permissions_are_the_jobs() {
-    let mut job = Job::default();
-    job.permissions = [("checks", "read"), ("issues", "write")].map(|(k, v)| (k.into(), v.into())).into();
+    let permissions = [("checks", "read"), ("issues", "write")].map(|(k, v)| (k.into(), v.into())).into();
+    let job = Job { permissions, ..Job::default() };
     let world = world(job, &[]).await;
     let denied = send(&world, "POST", "check-runs", json!({"name": "x", "head_sha": sha()})).await;
     assert_eq!((denied.status, denied.message()), (403, "Resource not accessible by integration"));

@@ -142,6 +142,7 @@ pub(crate) fn resource_policy(policy: &serde_json::Value, caller: &Caller, need:
 }
 
 /// Whether an AWS service may take on the role: `ecs-tasks.amazonaws.com` and the like.
+#[allow(dead_code, reason = "whether AWS asks it when a role is passed isn't known")]
 pub(crate) fn trusts_service(world: &World, role_arn: &str, service: &str) -> bool {
     world.iam.role(role_arn).is_some_and(|(_, _, role)| {
         let principal = Principal::Service(service);
