@@ -12,6 +12,8 @@ mod watch;
 
 pub use group::{Active, Group};
 pub use service::Service;
+#[cfg(test)]
+pub use service::{Balancer, TaskSetNow};
 pub use traffic::{Listener, Traffic, group_name};
 pub use watch::{AlarmNow, Scaling};
 

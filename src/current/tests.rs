@@ -125,7 +125,6 @@ async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> 
         auth: Auth::Ambient,
         force: false,
         configuration_hash: "5f3a9c0d11223344".into(),
-        file: None,
     };
     Scene { world, variables, request, image }
 }

@@ -75,7 +75,6 @@ fn request() -> Request {
         auth: Auth::Auto,
         force: false,
         configuration_hash: "5f3a9c0d11223344".into(),
-        file: None,
     }
 }
 

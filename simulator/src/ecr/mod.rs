@@ -11,9 +11,7 @@ mod store;
 mod tests;
 
 pub(crate) use api::{handle, needs};
-#[cfg(test)]
-pub(crate) use seed::pull;
-pub(crate) use seed::{image_config, pull_credentials, put_small_image, seed_login};
+pub(crate) use seed::{image_config, pull, pull_credentials, put_small_image, seed_login};
 
 use crate::{
     Endpoints, World,

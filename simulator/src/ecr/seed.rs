@@ -30,7 +30,6 @@ pub(crate) fn pull_credentials(world: &mut World, session: &Caller) -> Result<(S
 }
 
 /// An image as a task got it.
-#[cfg(test)]
 #[derive(Clone, Debug)]
 pub(crate) struct Pulled {
     pub(crate) digest: String,
@@ -38,8 +37,7 @@ pub(crate) struct Pulled {
     pub(crate) config: Value,
 }
 
-/// A task's pull without a socket: authorised as the registry authorises each request of one.
-#[cfg(test)]
+/// A task's pull without an engine: authorised as the registry authorises each request of one.
 pub(crate) fn pull(world: &mut World, session: &Caller, uri: &str) -> Result<Pulled, ApiError> {
     may_log_in(world, session)?;
     let place = Place::of(world, uri).ok_or_else(|| {
