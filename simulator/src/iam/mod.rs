@@ -174,7 +174,12 @@ pub(crate) enum Decision {
 }
 
 pub(crate) fn identity(world: &World, caller: &Caller, need: &Need) -> Decision {
-    if world.has(Fault::PermissionMissing) && need.action == "codedeploy:CreateDeployment" {
+    let lacking = match need.action.as_str() {
+        "codedeploy:CreateDeployment" => world.has(Fault::PermissionMissing),
+        "ecr:InitiateLayerUpload" | "ecr:PutImage" => world.has(Fault::PushDenied),
+        _ => false,
+    };
+    if lacking {
         return Decision::ImplicitDeny;
     }
     let key = (caller.account.clone(), caller.principal.clone());
