@@ -188,6 +188,22 @@ async fn a_blob_goes_up_in_chunks_that_must_follow_each_other() {
 }
 
 #[tokio::test]
+async fn an_upload_whose_client_went_away_goes_on_where_it_stood() {
+    let world = world(&[]).await;
+    let password = pusher(&world);
+    let begun = send(&world, &password, "POST", "/v2/hello/blobs/uploads/", &[], "").await;
+    let upload = begun.header("location").to_owned();
+    let pieces = [Ok("abcd"), Err(std::io::Error::other("gone"))];
+    let broken = Body::from_stream(futures_util::stream::iter(pieces));
+    let reply = send(&world, &password, "PATCH", &upload, &[], broken).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID".to_owned()));
+    assert_eq!(send(&world, &password, "GET", &upload, &[], "").await.header("range"), "0-3");
+    let end = format!("{upload}?digest={}", Digest::of(b"abcdef"));
+    let rest = send(&world, &password, "PUT", &end, &[("content-range", "4-5")], "ef").await;
+    assert_eq!(rest.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn a_blob_goes_up_at_once_and_must_have_its_digest() {
     let world = world(&[]).await;
     let password = pusher(&world);

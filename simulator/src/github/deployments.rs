@@ -163,7 +163,7 @@ fn required_contexts(
         "contexts": red, "resource": "Deployment", "field": "required_contexts", "code": "invalid",
     });
     let message = format!("Conflict: Commit status checks failed for {git_ref}.");
-    Err(Refusal { errors: Some(json!([error])), ..Refusal::new(409, message) })
+    Err(Refusal { errors: vec![error], ..Refusal::new(409, message) })
 }
 
 pub(super) fn list(state: &mut State, ask: &Ask) -> Answer {

@@ -34,13 +34,13 @@ impl Reply {
 pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) message: String,
-    pub(super) errors: Option<Value>,
+    pub(super) errors: Vec<Value>,
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
     pub(super) fn new(status: u16, message: impl Into<String>) -> Refusal {
-        Refusal { status, message: message.into(), errors: None, headers: Vec::new() }
+        Refusal { status, message: message.into(), errors: Vec::new(), headers: Vec::new() }
     }
 
     pub(super) fn not_found() -> Refusal {
@@ -58,13 +58,13 @@ impl Refusal {
         if let Some(message) = message {
             error["message"] = json!(message);
         }
-        Refusal { errors: Some(json!([error])), ..Refusal::new(422, "Validation Failed") }
+        Refusal { errors: vec![error], ..Refusal::new(422, "Validation Failed") }
     }
 
     pub(super) fn reply(self, documentation: &str) -> Reply {
         let mut body = json!({"message": self.message});
-        if let Some(errors) = self.errors {
-            body["errors"] = errors;
+        if !self.errors.is_empty() {
+            body["errors"] = json!(self.errors);
         }
         body["documentation_url"] = json!(format!("https://docs.github.com/rest{documentation}"));
         body["status"] = json!(self.status.to_string());
