@@ -7,6 +7,7 @@ use serde_json::Value;
 use simulator::World;
 use std::{
     ffi::OsString,
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -48,7 +49,11 @@ impl Job {
             .collect();
         environment.extend(surroundings(world, folder.path())?);
         environment.extend(more.iter().cloned());
-        Ok(Job { folder, environment, in_actions: variables.get("GITHUB_ACTIONS") == Some("true") })
+        let in_actions = variables.get("GITHUB_ACTIONS") == Some("true");
+        if !in_actions && !std::io::stdout().is_terminal() {
+            environment.push(("NO_COLOR".to_owned(), "1".to_owned()));
+        }
+        Ok(Job { folder, environment, in_actions })
     }
 
     pub async fn run(&self, entry: Entry, args: &[OsString], cancel: &Cancel) -> Result<Ended> {
