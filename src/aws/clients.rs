@@ -3,7 +3,7 @@
 
 use super::{
     Limits, Session,
-    failure::{Failure, NameMustExist},
+    failure::{AddressMustExist, Failure},
     http::Http,
     renewing::{RenewWhenExpired, Renewing},
 };
@@ -78,8 +78,8 @@ impl Settings {
 
     /// An STS client for calls that nothing signs.
     pub fn unsigned_sts(&self, region: &str) -> aws_sdk_sts::Client {
-        let config =
-            aws_sdk_sts::config::Builder::from(&self.sdk(region, None)).retry_classifier(NameMustExist);
+        let config = aws_sdk_sts::config::Builder::from(&self.sdk(region, None))
+            .retry_classifier(AddressMustExist(self.http.clone()));
         aws_sdk_sts::Client::from_conf(config.build())
     }
 }
@@ -133,7 +133,8 @@ macro_rules! client {
     ($name:ident, $sdk:ident) => {
         pub fn $name(&self) -> &$sdk::Client {
             self.$name.get_or_init(|| {
-                let mut config = $sdk::config::Builder::from(&self.config).retry_classifier(NameMustExist);
+                let mut config = $sdk::config::Builder::from(&self.config)
+                    .retry_classifier(AddressMustExist(self.http.clone()));
                 if let Some(renewing) = &self.renewing {
                     let renew = RenewWhenExpired(renewing.clone());
                     config = config.interceptor(renew.clone()).retry_classifier(renew);

@@ -1,7 +1,7 @@
 //! What went wrong with a call, by meaning: a denial, a bad name, a session that can't be had,
 //! an address that doesn't answer.
 
-use super::roles::NoSession;
+use super::{http::Http, roles::NoSession};
 use aws_smithy_runtime_api::client::{
     interceptors::context::InterceptorContext,
     orchestrator::HttpResponse,
@@ -129,36 +129,35 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     chain(error).last().unwrap_or(error).to_string()
 }
 
-/// Gives up at once on a host name that doesn't exist: no wait makes it exist.
+/// Gives up at once on an address that nobody has: no wait makes it exist.
 #[derive(Debug)]
-pub struct NameMustExist;
+pub struct AddressMustExist(pub Http);
 
-impl ClassifyRetry for NameMustExist {
+impl ClassifyRetry for AddressMustExist {
     fn classify_retry(&self, ctx: &InterceptorContext) -> RetryAction {
         let failed =
             ctx.output_or_error().and_then(|answer| answer.err()).and_then(|e| e.as_connector_error());
         match failed {
-            Some(error) if is_unknown_host(error) => RetryAction::RetryForbidden,
+            Some(error) if is_nobody(error, self.0.has_answered()) => RetryAction::RetryForbidden,
             _ => RetryAction::NoActionIndicated,
         }
     }
 
     fn name(&self) -> &'static str {
-        "name must exist"
+        "address must exist"
     }
 }
 
-fn is_unknown_host(error: &ConnectorError) -> bool {
-    const FINAL: [&str; 4] = [
+/// A closed door is final as long as it was never open.
+fn is_nobody(error: &ConnectorError, has_answered: bool) -> bool {
+    const UNKNOWN: [&str; 4] = [
         "Name or service not known",
         "Name does not resolve",
         "No address associated",
         "nodename nor servname",
     ];
-    chain(error).any(|e| {
-        let text = e.to_string();
-        FINAL.iter().any(|said| text.contains(said))
-    })
+    let text = innermost(error);
+    UNKNOWN.iter().any(|said| text.contains(said)) || (!has_answered && text.contains("Connection refused"))
 }
 
 #[cfg(test)]
@@ -179,9 +178,10 @@ mod tests {
     #[test]
     fn an_unknown_host_is_final_and_a_busy_resolver_is_not() {
         let error = |said: &str| ConnectorError::io(std::io::Error::other(said.to_owned()).into());
-        assert!(is_unknown_host(&error("failed to lookup address information: Name or service not known")));
-        assert!(!is_unknown_host(&error(
-            "failed to lookup address information: Temporary failure in name resolution"
-        )));
+        let unknown = error("failed to lookup address information: Name or service not known");
+        let busy = error("failed to lookup address information: Temporary failure in name resolution");
+        assert!(is_nobody(&unknown, true) && !is_nobody(&busy, false));
+        let closed = error("Connection refused (os error 111)");
+        assert!(is_nobody(&closed, false) && !is_nobody(&closed, true));
     }
 }

@@ -16,12 +16,20 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
 };
 use aws_smithy_types::byte_stream::ByteStream;
-use std::{net::IpAddr, sync::OnceLock, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 #[derive(Clone, Debug)]
 pub struct Http {
     connector: SharedHttpConnector,
     attempt: Duration,
+    answered: Arc<AtomicBool>,
 }
 
 impl Http {
@@ -30,9 +38,16 @@ impl Http {
             .connect_timeout(limits.connect)
             .read_timeout(limits.attempt)
             .build();
+        let answered = Arc::new(AtomicBool::new(false));
+        let (near, far) = (OnceLock::new(), OnceLock::new());
         let connector =
-            SharedHttpConnector::new(ByAddress { settings, near: OnceLock::new(), far: OnceLock::new() });
-        Http { connector, attempt: limits.attempt }
+            SharedHttpConnector::new(ByAddress { settings, near, far, answered: answered.clone() });
+        Http { connector, attempt: limits.attempt, answered }
+    }
+
+    /// Whether any call of this run was answered at all.
+    pub fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     pub fn client(&self) -> SharedHttpClient {
@@ -75,6 +90,7 @@ struct ByAddress {
     settings: HttpConnectorSettings,
     near: OnceLock<Connector>,
     far: OnceLock<Connector>,
+    answered: Arc<AtomicBool>,
 }
 
 impl HttpConnector for ByAddress {
@@ -84,7 +100,12 @@ impl HttpConnector for ByAddress {
         } else {
             self.far.get_or_init(|| connector(&self.settings, TrustStore::default(), ProxyConfig::from_env()))
         };
-        connector.call(request)
+        let (answer, answered) = (connector.call(request), self.answered.clone());
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await;
+            answered.fetch_or(answer.is_ok(), Ordering::Relaxed);
+            answer
+        })
     }
 }
 
