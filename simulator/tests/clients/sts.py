@@ -1,6 +1,14 @@
 """Identity: who calls, which roles open to whom, and how a refusal reads."""
 
 import datetime
+import json
+import os
+import urllib.parse
+import urllib.request
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
 
 from world import BUILD, DEPLOY, ONCE, Case, main, of, session, snapshot
 
@@ -40,6 +48,51 @@ class Identity(Case):
         self.assertEqual((call["service"], call["operation"]), ("sts", "GetCallerIdentity"))
         self.assertEqual(call["caller"], "arn:aws:iam::111111111111:user/developer")
         self.assertIsNone(call["error"])
+
+
+def job_token(audience="sts.amazonaws.com"):
+    """The token of the world's job, asked for as a step asks."""
+    request = urllib.request.Request(
+        os.environ["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=" + urllib.parse.quote(audience),
+        headers={"Authorization": "Bearer " + os.environ["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)["value"]
+
+
+class WebIdentity(Case):
+    def enter(self, token, role=BUILD, **parameters):
+        # No key at all is at hand: the call is not signed.
+        unsigned = boto3.client("sts", config=ONCE.merge(Config(signature_version=UNSIGNED)))
+        return unsigned.assume_role_with_web_identity(
+            RoleArn=role, RoleSessionName="run-1", WebIdentityToken=token, **parameters
+        )
+
+    def test_a_job_enters_and_goes_on(self):
+        answer = self.enter(job_token())
+        self.assertEqual(answer["SubjectFromWebIdentityToken"], "repo:acme@1001/hello@2002:ref:refs/heads/main")
+        self.assertEqual(answer["Audience"], "sts.amazonaws.com")
+        entered = of(answer["Credentials"]).client("sts", config=ONCE)
+        arn = "arn:aws:sts::111111111111:assumed-role/greenlight-build/run-1"
+        self.assertEqual(entered.get_caller_identity()["Arn"], arn)
+        entered.assume_role(RoleArn=DEPLOY, RoleSessionName="run-1")
+        self.enter(job_token(), DurationSeconds=7200)
+        with self.fails("ValidationError", 400, "MaxSessionDuration"):
+            self.enter(job_token(), DurationSeconds=7201)
+
+    def test_refusals(self):
+        denied = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+        for role in [BUILD.replace("build", "branch"), BUILD + "x"]:
+            with self.fails("AccessDenied", 403, denied):
+                self.enter(job_token(), role)
+        with self.fails("InvalidIdentityToken", 400, "No OpenIDConnect provider found"):
+            self.enter(job_token(), DEPLOY)
+        with self.fails("InvalidIdentityToken", 400):
+            self.enter(job_token("https://github.com/acme"))
+        header, claims, signature = job_token().split(".")
+        for token in ["nonsense", ".".join([header, claims, signature[::-1]])]:
+            with self.fails("InvalidIdentityToken", 400):
+                self.enter(token)
 
 
 class AssumeRole(Case):
