@@ -78,7 +78,7 @@ impl World {
             front: front::State::default(),
         };
         // These two look up what the others hold, so they come last.
-        ecs::populate(&mut state, &spec, &endpoints, options.speed)?;
+        ecs::populate(&mut state, &spec, &endpoints, &options)?;
         codedeploy::populate(&mut state, &spec)?;
 
         let world = Arc::new(World {
@@ -160,7 +160,8 @@ impl World {
     /// Stops the servers and removes what the world started.
     pub async fn shut_down(&self) {
         self.stop.cancel();
-        self.engine.clean_up().await;
+        let registries: Vec<&str> = self.endpoints.registries.values().map(String::as_str).collect();
+        self.engine.clean_up(&registries).await;
         ecr::clean_up(&self.lock());
     }
 

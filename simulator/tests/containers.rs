@@ -34,6 +34,14 @@ async fn script(name: &str) {
     let left = String::from_utf8_lossy(&left.stdout);
     let left: Vec<&String> = started.iter().filter(|id| left.contains(id.as_str())).collect();
     assert!(left.is_empty(), "containers are left over: {left:?}");
+    let images = std::process::Command::new("docker")
+        .args(["images", "--format", "{{.Repository}}"])
+        .output()
+        .unwrap();
+    let images = String::from_utf8_lossy(&images.stdout);
+    for host in world.endpoints().registries.values() {
+        assert!(!images.contains(host.as_str()), "images of {host} are left over");
+    }
 }
 
 async fn play(world: &Arc<World>, name: &str) -> Result<()> {

@@ -48,6 +48,8 @@ pub(crate) struct State {
     /// Whether every service is steady, for those who wait for it.
     settled: watch::Sender<bool>,
     speed: f64,
+    /// Goes into every secret.
+    canary: String,
     /// Account → Region.
     regions: BTreeMap<String, String>,
     /// Account → the host of its registry.
@@ -90,7 +92,7 @@ pub(crate) fn handle(world: &mut World, call: &Call) -> Answer {
         "TagResource" => tags::set(world, call),
         "UntagResource" => tags::remove(world, call),
         "ListTagsForResource" => tags::list_for_resource(world, call),
-        other => Err(ApiError::new("InvalidAction", format!("no operation is named {other}"))),
+        other => Err(ApiError::new("UnknownOperationException", format!("no operation is named {other}"))),
     }
 }
 

@@ -9,15 +9,21 @@ use super::{
     service::{Controller, Service},
     task_set::TaskSet,
 };
-use crate::Endpoints;
 use crate::spec::{self, Account, WorldSpec};
 use crate::state::{State as World, random_hex};
+use crate::{Endpoints, Options};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 
-pub(crate) fn populate(world: &mut World, spec: &WorldSpec, endpoints: &Endpoints, speed: f64) -> Result<()> {
-    world.ecs.speed = speed;
+pub(crate) fn populate(
+    world: &mut World,
+    spec: &WorldSpec,
+    endpoints: &Endpoints,
+    options: &Options,
+) -> Result<()> {
+    world.ecs.speed = options.speed;
+    world.ecs.canary = options.canary.clone().unwrap_or_default();
     world.ecs.registries = endpoints.registries.clone();
     for account in &spec.accounts {
         world.ecs.regions.insert(account.id.clone(), account.region.clone());

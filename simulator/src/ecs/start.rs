@@ -180,7 +180,7 @@ fn secrets(
             return Err(failed(&format!("{}: {}", denied.code, denied.message)));
         }
         let name = secret["name"].as_str().unwrap_or_default();
-        values.push((name.to_owned(), format!("value-of-{from}")));
+        values.push((name.to_owned(), format!("{}value-of-{from}", world.ecs.canary)));
     }
     Ok(values)
 }

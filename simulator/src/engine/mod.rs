@@ -78,13 +78,13 @@ impl Engine {
         }
     }
 
-    /// Removes every container that this world started.
-    pub(crate) async fn clean_up(&self) {
+    /// Removes every container that this world started, and the images of its registries' hosts.
+    pub(crate) async fn clean_up(&self, registries: &[&str]) {
         self.closing.cancel();
         self.tracker.close();
         self.tracker.wait().await;
         if let Runtime::Docker(docker) = &*self.runtime {
-            docker.remove_leftovers().await;
+            docker.remove_leftovers(registries).await;
         }
     }
 }

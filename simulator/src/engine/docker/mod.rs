@@ -22,14 +22,13 @@ use bollard::{
     models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, VolumeCreateRequest},
     query_parameters::{
         CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
-        ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions,
+        ListImagesOptions, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions,
         RemoveVolumeOptionsBuilder,
     },
 };
 use futures_util::StreamExt;
-use parking_lot::Mutex;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, atomic::AtomicBool},
 };
@@ -45,8 +44,6 @@ pub(super) struct Docker {
     architecture: String,
     /// This world's name on its containers.
     world: String,
-    /// The images that were pulled, to be removed at the end.
-    images: Mutex<BTreeSet<String>>,
     /// The image of what holds a network, once it is needed.
     pause: OnceCell<String>,
 }
@@ -74,7 +71,6 @@ impl Docker {
             api,
             architecture: version.arch.unwrap_or_else(|| "amd64".into()),
             world: uuid::Uuid::new_v4().to_string(),
-            images: Mutex::default(),
             pause: OnceCell::new(),
         })
     }
@@ -99,7 +95,6 @@ impl Docker {
         while let Some(step) = steps.next().await {
             step.map_err(|error| pull_error(message(error), platform))?;
         }
-        self.images.lock().insert(plan.image.clone());
         let image = self
             .api
             .inspect_image(&plan.image)
@@ -229,8 +224,8 @@ impl Docker {
     }
 
     /// Removes what a container's own end didn't: this world's containers and volumes, and the
-    /// images that it pulled.
-    pub(super) async fn remove_leftovers(&self) {
+    /// images that are named after its registries, which are gone with it.
+    pub(super) async fn remove_leftovers(&self, registries: &[&str]) {
         let filters = HashMap::from([("label", vec![format!("{WORLD}={}", self.world)])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         match self.api.list_containers(Some(options)).await {
@@ -247,11 +242,16 @@ impl Docker {
                 self.remove_volume(&volume.name).await;
             }
         }
-        let images = std::mem::take(&mut *self.images.lock());
-        for image in images {
+        let known = self.api.list_images(None::<ListImagesOptions>).await.unwrap_or_default();
+        let names = known.into_iter().flat_map(|image| image.repo_tags.into_iter().chain(image.repo_digests));
+        let own = |name: &String| {
+            let host = name.split('/').next().unwrap_or_default();
+            registries.contains(&host) || self.pause.get() == Some(name)
+        };
+        for name in names.filter(own) {
             // Somebody else may use it, and then it stays.
-            if let Err(error) = self.api.remove_image(&image, None::<RemoveImageOptions>, None).await {
-                tracing::debug!("image {image} stays: {error}");
+            if let Err(error) = self.api.remove_image(&name, None::<RemoveImageOptions>, None).await {
+                tracing::debug!("image {name} stays: {error}");
             }
         }
     }
@@ -272,7 +272,6 @@ impl Docker {
         while let Some(step) = steps.next().await {
             step.map_err(message)?;
         }
-        self.images.lock().insert(name.clone());
         Ok(name)
     }
 
