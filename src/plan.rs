@@ -9,7 +9,7 @@ use crate::{
     event::Run,
     marker,
     request::{Build, Check, Concurrency, Until},
-    say::plan as say,
+    say::planned,
     task_definition::Document,
 };
 use serde_json::{Value, json};
@@ -122,7 +122,7 @@ impl TaskDefinitionStep {
 /// As people read it: several lines, the last one without its end.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&say::text(self))
+        f.write_str(&planned::text(self))
     }
 }
 
@@ -156,7 +156,7 @@ impl Plan {
                 "family": task_definition.document.family(),
                 "live": task_definition.live_arn,
                 "marked": task_definition.marked_arn,
-                "changes": say::changes(self),
+                "changes": planned::changes(self),
             },
             "deployment": {
                 "cluster": deployment.cluster,

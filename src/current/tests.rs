@@ -500,7 +500,7 @@ async fn the_job_s_token_opens_both_roles() {
 
 #[tokio::test]
 async fn without_a_build_role_the_job_s_token_opens_the_deploy_role_itself() {
-    let mut scene = scene().await;
+    let mut scene = scene_of(|spec| spec.accounts[1].oidc_provider = true).await;
     scene.request.auth = Auth::Auto;
     scene.request.build_account = None;
     scene.request.environment.role = Some(role("222222222222", "greenlight-direct"));

@@ -12,6 +12,7 @@ pub mod markdown;
 pub mod near;
 pub mod outcome;
 pub mod plan;
+pub mod planned;
 pub mod post;
 pub mod progress;
 pub mod refusals;
