@@ -6,12 +6,12 @@ import time
 import urllib.error
 import urllib.request
 
-from world import ONCE, Case, main, session, snapshot
+from world import ONCE, PATIENT, Case, main, session, snapshot
 
 CLIENTS = session()
-CODEDEPLOY = CLIENTS.client("codedeploy", config=ONCE)
-ECS = CLIENTS.client("ecs", config=ONCE)
-ELB = CLIENTS.client("elbv2", config=ONCE)
+CODEDEPLOY = CLIENTS.client("codedeploy", config=PATIENT)
+ECS = CLIENTS.client("ecs", config=PATIENT)
+ELB = CLIENTS.client("elbv2", config=PATIENT)
 GROUP = {"applicationName": "hello", "deploymentGroupName": "production"}
 TARGET = "prod:hello"
 UNKNOWN = "d-000000000"

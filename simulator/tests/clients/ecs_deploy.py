@@ -7,9 +7,9 @@ import shutil
 import subprocess
 import tempfile
 
-from world import ONCE, Case, main, session, snapshot
+from world import PATIENT, Case, main, session, snapshot
 
-ECS = session().client("ecs", config=ONCE)
+ECS = session().client("ecs", config=PATIENT)
 
 
 def service():

@@ -42,12 +42,12 @@ _roles = functools.cache(session)
 
 def build(service):
     """A client in the build account, as the build role."""
-    return _roles(BUILD).client(service, config=ONCE)
+    return _roles(BUILD).client(service, config=PATIENT)
 
 
 def deploy(service):
     """A client in the production account, as the deploy role."""
-    return _roles(BUILD, DEPLOY).client(service, config=ONCE)
+    return _roles(BUILD, DEPLOY).client(service, config=PATIENT)
 
 
 def snapshot():
