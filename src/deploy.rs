@@ -115,7 +115,8 @@ async fn stages(
     } else {
         stop_if(&cancel)?;
         report.tell(Event::Stage { stage: Stage::Deployment });
-        deployment::carry_out(&context(&plan, &access, report, pace, &cancel), settled.arn()).await?
+        let context = context(&plan, &access, report, pace, &cancel);
+        deployment::carry_out(&context, &plan, settled.arn()).await?
     };
     outcome.image = Some(image.pinned());
     outcome.digest = Some(image.digest);
@@ -137,13 +138,13 @@ async fn plan(
 }
 
 fn context<'a>(
-    plan: &'a Plan,
+    plan: &Plan,
     access: &'a Access,
     report: &'a Reporter,
     pace: Pace,
     cancel: &'a Cancel,
 ) -> deployment::Context<'a> {
-    deployment::Context { plan, clients: &access.deploy, report, pace, cancel }
+    deployment::Context { course: plan.course(), clients: &access.deploy, report, pace, cancel }
 }
 
 impl UpTo {

@@ -5,6 +5,7 @@ use super::{Context, observe};
 use crate::{
     event::Event,
     outcome::{Stop, Word},
+    plan::Plan,
     request::Concurrency,
     say::{deployment as say, refusals},
 };
@@ -25,8 +26,8 @@ pub struct Created {
 
 /// CreateDeployment has no idempotency token: after an answer that leaves open whether it was
 /// carried out, the deployment is looked for by its description before it is asked for again.
-pub async fn create(context: &Context<'_>, task_definition: &str) -> Result<Created> {
-    let step = &context.plan.deployment;
+pub async fn create(context: &Context<'_>, plan: &Plan, task_definition: &str) -> Result<Created> {
+    let step = &plan.deployment;
     if let Some(id) = &step.attach {
         return Ok(Created { id: id.clone(), attached: true });
     }
@@ -56,7 +57,7 @@ pub async fn create(context: &Context<'_>, task_definition: &str) -> Result<Crea
             }
             Err(failure) => failure,
         };
-        if let Some(id) = ours(context).await {
+        if let Some(id) = ours(context, &step.description).await {
             return Ok(Created { id, attached: false });
         }
         if failure.is("DeploymentLimitExceeded") {
@@ -79,15 +80,14 @@ pub async fn create(context: &Context<'_>, task_definition: &str) -> Result<Crea
 }
 
 /// The active deployment of the group that carries this run's own description.
-async fn ours(context: &Context<'_>) -> Option<String> {
+async fn ours(context: &Context<'_>, description: &str) -> Option<String> {
     use aws_sdk_codedeploy::types::DeploymentStatus as Status;
-    let step = &context.plan.deployment;
     let listed = context
         .clients
         .codedeploy()
         .list_deployments()
-        .application_name(&step.application)
-        .deployment_group_name(&step.group)
+        .application_name(&context.course.application)
+        .deployment_group_name(&context.course.group)
         .set_include_only_statuses(Some(vec![
             Status::Created,
             Status::Queued,
@@ -100,7 +100,7 @@ async fn ours(context: &Context<'_>) -> Option<String> {
         .ok()?;
     for id in listed.deployments.unwrap_or_default() {
         let answer = context.clients.codedeploy().get_deployment().deployment_id(&id).send().await.ok()?;
-        if answer.deployment_info.and_then(|i| i.description).as_deref() == Some(&step.description) {
+        if answer.deployment_info.and_then(|i| i.description).as_deref() == Some(description) {
             return Some(id);
         }
     }
@@ -113,7 +113,7 @@ pub async fn wait_for_slot(context: &Context<'_>, active: &str) -> Result<()> {
     context.report.tell(Event::Waiting { what: say::waits_behind(&id), remaining: None });
     loop {
         if context.time_is_up() {
-            let finding = say::slot_taken(&context.plan.deployment.group, Some(&id));
+            let finding = say::slot_taken(&context.course.group, Some(&id));
             return Err(Stop { word: Word::Refused, findings: vec![finding] }.into());
         }
         match context.observe(&id, observe::Depth::Status).await {

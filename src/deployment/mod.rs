@@ -1,17 +1,24 @@
 //! The deployment: created, followed by its id to its end, and what is true afterwards.
 //!
-//! `carry_out` is the stage. `create` starts it (behind whatever is active), `follow` watches it
-//! through Ready, the shift, the termination wait and a rollback's own deployment, `observe` is
-//! one look at it, `pace` says when to look again, `production` reads back who serves users.
+//! `carry_out` is the stage. `course` is what a deployment is followed by, `create` starts it
+//! (behind whatever is active), `follow` watches it through Ready, the shift and the termination
+//! wait, `steer` lets it go on or stops it, `ending` follows a rollback's own deployment and says
+//! how it ended, `cancelled` is the end by a signal, `observe` is one look at it, `pace` says when
+//! to look again, `production` reads back who serves users.
 
+mod cancelled;
+mod course;
 mod create;
+mod ending;
 mod follow;
 mod observe;
 mod pace;
 mod production;
 mod shape;
+mod steer;
 mod validate;
 
+pub use course::Course;
 pub use create::wait_for_slot;
 pub use follow::carry_out;
 pub use observe::Cause;
@@ -26,30 +33,36 @@ use crate::{
 };
 use std::time::Duration;
 
-/// What the stage works with: the plan that it carries out, the deploy account's clients, who to
+/// What following a deployment works with: its course, the deploy account's clients, who to
 /// tell, and the time.
 pub struct Context<'a> {
-    pub plan: &'a Plan,
+    pub course: Course,
     pub clients: &'a Clients,
     pub report: &'a Reporter,
     pub pace: Pace,
     pub cancel: &'a Cancel,
 }
 
+/// What a run does to the deployment that it follows.
+#[derive(Clone, Copy)]
+pub enum Conduct<'a> {
+    /// Carries the plan out: its checks decide at Ready.
+    Deploy(&'a Plan),
+}
+
 impl Context<'_> {
-    /// One look at a deployment of the plan's service, which is a deployment's one target.
+    /// One look at a deployment of the service.
     async fn observe(&self, id: &str, depth: observe::Depth) -> Result<observe::Observation, Failure> {
-        let target_id = format!("{}:{}", self.plan.deployment.cluster, self.plan.deployment.service);
-        observe::observe(self.clients, id, &target_id, depth).await
+        observe::observe(self.clients, id, &self.course.target_id(), depth).await
     }
 
-    /// Of the run, in the world's time.
-    fn limit(&self) -> Duration {
-        self.plan.deployment.time_limit.unwrap_or(self.plan.budget.limit)
+    async fn production(&self) -> Result<Production, Failure> {
+        let Course { cluster, service, production_listeners, .. } = &self.course;
+        production::read(self.clients, cluster, service, production_listeners).await
     }
 
     fn time_is_up(&self) -> bool {
-        self.pace.now() >= self.limit()
+        self.pace.now() >= self.course.limit()
     }
 }
 

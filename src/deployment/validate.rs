@@ -39,7 +39,7 @@ pub async fn validate(checks: &[Check], url: Option<&str>, context: &Context<'_>
 /// How long to try, on the wall. What is tried for runs at the world's pace, and has to be decided
 /// while the deployment still waits for it.
 fn window(check: &HttpCheck, context: &Context<'_>) -> Duration {
-    let wait = context.plan.deployment.ready_wait.unwrap_or(check.within);
+    let wait = context.course.ready_wait.unwrap_or(check.within);
     context.pace.real(check.within.min(wait.mul_f64(0.8)))
 }
 

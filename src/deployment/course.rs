@@ -1,0 +1,68 @@
+//! What a deployment of a service is followed by: where it is, how it shifts, how long its parts
+//! take. A plan has it, and it can be read from AWS where nothing is planned.
+
+use super::{Budget, Shape};
+use crate::{
+    plan::{Plan, RollbackEvents},
+    request::Until,
+};
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct Course {
+    pub region: String,
+    pub cluster: String,
+    pub service: String,
+    pub application: String,
+    pub group: String,
+    /// The deployment config's name.
+    pub config: String,
+    pub shape: Shape,
+    /// `Some`: the group stops at Ready and waits so long for ContinueDeployment.
+    pub ready_wait: Option<Duration>,
+    pub termination_wait: Duration,
+    /// Whether production goes back by itself: on failure, on an alarm, on request.
+    pub rollback: RollbackEvents,
+    pub production_listeners: Vec<String>,
+    pub until: Until,
+    pub budget: Budget,
+    /// Of the run, in the world's time, when the user gave one.
+    pub time_limit: Option<Duration>,
+    /// The revision that production was on before.
+    pub live_arn: String,
+}
+
+impl Course {
+    /// Of the run, in the world's time.
+    pub fn limit(&self) -> Duration {
+        self.time_limit.unwrap_or(self.budget.limit)
+    }
+
+    /// The id of a deployment's one target, the service.
+    pub fn target_id(&self) -> String {
+        format!("{}:{}", self.cluster, self.service)
+    }
+}
+
+impl Plan {
+    pub fn course(&self) -> Course {
+        let step = &self.deployment;
+        Course {
+            region: self.run.region.clone(),
+            cluster: step.cluster.clone(),
+            service: step.service.clone(),
+            application: step.application.clone(),
+            group: step.group.clone(),
+            config: step.config.clone(),
+            shape: step.shape,
+            ready_wait: step.ready_wait,
+            termination_wait: step.termination_wait,
+            rollback: step.rollback,
+            production_listeners: step.production_listeners.clone(),
+            until: step.until,
+            budget: self.budget,
+            time_limit: step.time_limit,
+            live_arn: self.task_definition.live_arn.clone(),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! How a deployment ended: a rollback's own deployment is followed too, and production is read
+//! back before anything is said of it.
+
+use super::{
+    follow::Follow,
+    observe::{Depth, End, Observation, Phase},
+    production::Production,
+};
+use crate::{
+    event::Event,
+    outcome::{Outcome, Word},
+    say::deployment as say,
+};
+use std::time::Duration;
+
+/// Between two looks at a rollback, and at production until it reads as it should.
+const LOOK: Duration = Duration::from_secs(2);
+/// Looks for a rollback's id on a deployment that should have one, and for production to settle.
+const SETTLE_LOOKS: usize = 15;
+
+impl Follow<'_> {
+    /// CodeDeploy says so; production says whether it is true.
+    pub(super) async fn succeeded(&mut self) -> Outcome {
+        match self.settled(|production| production.wholly_on(&self.id)).await {
+            Ok(production) => Outcome::new(
+                Word::Succeeded,
+                say::succeeded(&self.id),
+                say::production(&production, &self.id, &self.task_definition),
+            ),
+            Err(production) => {
+                let mut outcome =
+                    Outcome::new(Word::NeedsAttention, say::succeeded_elsewhere(&self.id), production);
+                outcome.next = Some(say::look_at_console(&self.id));
+                outcome
+            }
+        }
+    }
+
+    /// The success point of `until: traffic-shifted`.
+    pub(super) async fn shifted(&mut self) -> Outcome {
+        let mut outcome = self.succeeded().await;
+        if outcome.word == Word::Succeeded {
+            outcome.happened = say::shifted(&self.id);
+            outcome.next = Some(say::may_still_go_back(self.context.course.termination_wait));
+        }
+        outcome
+    }
+
+    /// Follows the rollback to its end, then reads back who serves.
+    pub(super) async fn failed(&mut self, seen: Observation) -> Outcome {
+        let context = self.context;
+        let cause = self.stopped_for.clone().unwrap_or_else(|| say::cause(&self.id, seen.error.as_ref()));
+        let rollback = match seen.rollback.clone() {
+            Some(id) => Some(id),
+            None if self.expects_rollback(&seen) => self.rollback_id().await,
+            None => None,
+        };
+        if let Some(rollback) = &rollback {
+            context.report.tell(Event::RollbackStarted {
+                deployment: self.id.clone(),
+                rollback: rollback.clone(),
+                reason: seen.error.as_ref().map(|e| e.message.clone()).filter(|m| !m.is_empty()),
+            });
+            self.follow_rollback(rollback).await;
+        }
+        let mut outcome = match self.settled(|production| production.wholly_off(&self.id)).await {
+            Ok(production) => {
+                let mut outcome = Outcome::new(
+                    Word::RolledBack,
+                    say::rolled_back(&self.id, rollback.as_deref()),
+                    say::production(&production, &self.id, &self.task_definition),
+                );
+                outcome.next = Some(say::FIX_AND_DEPLOY.to_owned());
+                outcome
+            }
+            Err(production) => {
+                let mut outcome = Outcome::new(
+                    Word::NeedsAttention,
+                    say::not_rolled_back(&self.id, rollback.as_deref()),
+                    production,
+                );
+                outcome.next = Some(say::take_back_by_hand(
+                    &context.course.application,
+                    &context.course.group,
+                    &context.course.live_arn,
+                ));
+                outcome
+            }
+        };
+        outcome.findings = vec![cause];
+        outcome.rollback_deployment = rollback;
+        outcome
+    }
+
+    fn expects_rollback(&self, seen: &Observation) -> bool {
+        let events = self.context.course.rollback;
+        let alarm = seen.error.as_ref().is_some_and(|e| e.code == "ALARM_ACTIVE");
+        match seen.phase {
+            Phase::Ended(End::Failed) => events.on_failure,
+            _ if alarm => events.on_alarm,
+            _ => events.on_request || self.stopped_for.is_some(),
+        }
+    }
+
+    /// The rollback's id follows the stop by a moment.
+    async fn rollback_id(&self) -> Option<String> {
+        for _ in 0..SETTLE_LOOKS {
+            self.context.pace.sleep(LOOK).await;
+            let seen = self.context.observe(&self.id, Depth::Status);
+            if let Ok(Observation { rollback: Some(id), .. }) = seen.await {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    async fn follow_rollback(&mut self, rollback: &str) {
+        let context = self.context;
+        let mut told = String::new();
+        while !context.time_is_up() {
+            let seen = context.observe(rollback, Depth::Targets).await;
+            match seen {
+                Ok(seen) => {
+                    if told != seen.status {
+                        told.clone_from(&seen.status);
+                        let status = seen.status.clone();
+                        context
+                            .report
+                            .tell(Event::DeploymentStatus { deployment: rollback.to_owned(), status });
+                    }
+                    if matches!(seen.phase, Phase::Ended(_)) {
+                        return;
+                    }
+                }
+                Err(failure) if failure.may_pass() => {}
+                Err(_) => return,
+            }
+            context.pace.sleep(LOOK).await;
+        }
+    }
+
+    /// Reads production until it is as it should be; what it is instead, in words, when it isn't.
+    async fn settled(&self, right: impl Fn(&Production) -> bool) -> Result<Production, String> {
+        let mut last = say::PRODUCTION_UNREAD.to_owned();
+        for look in 0..SETTLE_LOOKS {
+            if look > 0 {
+                self.context.pace.sleep(LOOK).await;
+            }
+            match self.context.production().await {
+                Ok(production) if right(&production) => return Ok(production),
+                Ok(production) => last = say::production(&production, &self.id, &self.task_definition),
+                Err(failure) if failure.may_pass() => {}
+                Err(failure) => return Err(say::production_denied(&failure)),
+            }
+        }
+        Err(last)
+    }
+
+    /// Production in words, as it reads at this moment.
+    pub(super) async fn production_now(&self) -> String {
+        match self.context.production().await {
+            Ok(production) => say::production(&production, &self.id, &self.task_definition),
+            Err(failure) => say::production_denied(&failure),
+        }
+    }
+
+    pub(super) async fn out_of_time(&self) -> Outcome {
+        let mut outcome = Outcome::new(
+            Word::StillRunning,
+            say::out_of_time(&self.id, &self.told.status, self.context.course.limit()),
+            self.production_now().await,
+        );
+        outcome.next = Some(say::look_at_console(&self.id));
+        outcome
+    }
+}
