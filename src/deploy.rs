@@ -116,7 +116,7 @@ async fn stages(
         stop_if(&cancel)?;
         report.tell(Event::Stage { stage: Stage::Deployment });
         let context = context(&plan, &access, report, pace, &cancel);
-        deployment::carry_out(&context, &plan, settled.arn()).await?
+        deployment::carry_out(&context, &plan, settled.arn(), &image.pinned()).await?
     };
     outcome.image = Some(image.pinned());
     outcome.digest = Some(image.digest);

@@ -44,6 +44,12 @@ pub enum Event {
     BuildOutput {
         line: String,
     },
+    /// One line of what a check or a task says: foreign text.
+    #[allow(dead_code, reason = "reports know every event that a run can have")]
+    Output {
+        from: String,
+        line: String,
+    },
     ImageReady {
         uri: String,
         digest: String,
@@ -93,7 +99,7 @@ pub enum Event {
     /// A check against green (or production) ended: the measured figure beside its limit.
     Check {
         name: String,
-        passed: bool,
+        conclusion: Conclusion,
         measured: String,
         limit: String,
     },
@@ -115,6 +121,16 @@ pub enum Event {
         reason: Option<String>,
     },
     Finished(Arc<Outcome>),
+}
+
+/// What a check came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conclusion {
+    Passed,
+    Failed,
+    /// It could not be told.
+    Inconclusive,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

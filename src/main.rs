@@ -3,6 +3,7 @@
 mod appspec;
 mod aws;
 mod cancel;
+mod checks;
 mod cli;
 mod config;
 mod console;

@@ -78,7 +78,7 @@ fn a_deployment_goes_the_whole_way_and_the_next_has_nothing_to_do() {
     assert_eq!(done.told("image-ready")["built"], true);
     assert_eq!(done.told("task-definition-ready")["registered"], true);
     assert_eq!(done.told("traffic")["green"], 100.0);
-    assert_eq!(done.told("check")["passed"], true);
+    assert_eq!(done.told("check")["conclusion"], "passed");
     assert!(done.summary.contains("## ✅ Deployed"), "{}", done.summary);
     assert_eq!(done.state["deployment_id"], done.output("deployment-id"));
     let ready = done.events.iter().filter(|e| e["event"] == "deployment-status" && e["status"] == "Ready");

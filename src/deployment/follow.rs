@@ -5,7 +5,6 @@ use super::{
     Conduct, Context, create,
     observe::{self, Depth, End, Observation, Phase},
     pace::Pacer,
-    validate,
 };
 use crate::{
     aws::Failure,
@@ -19,13 +18,18 @@ use anyhow::Result;
 use std::time::Duration;
 
 /// Before a call that may pass is made again.
-const AGAIN: Duration = Duration::from_secs(2);
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
 /// The stage: creates (or finds) the deployment and follows it. An error is one from before the
 /// deployment existed; afterwards every end is an outcome.
-pub async fn carry_out(context: &Context<'_>, plan: &Plan, task_definition: &str) -> Result<Outcome> {
+pub async fn carry_out(
+    context: &Context<'_>,
+    plan: &Plan,
+    task_definition: &str,
+    image: &str,
+) -> Result<Outcome> {
     let created = create::create(context, plan, task_definition).await?;
-    Ok(follow(context, Conduct::Deploy(plan), created, task_definition).await)
+    Ok(follow(context, Conduct::Deploy { plan, image }, created, task_definition).await)
 }
 
 /// Follows a deployment that there is to its end; `task_definition` is what it brings.
@@ -71,7 +75,7 @@ pub(super) struct Follow<'a> {
     pacer: Pacer,
     pub told: Told,
     /// ContinueDeployment was asked for.
-    continued: bool,
+    pub continued: bool,
     /// Why we ourselves stopped it.
     pub stopped_for: Option<Finding>,
 }
@@ -122,7 +126,9 @@ impl Follow<'_> {
             self.tell(&seen);
             match seen.phase {
                 Phase::Ready if !self.continued && !time_is_up => {
-                    self.at_ready().await;
+                    if let Some(outcome) = self.at_ready().await {
+                        return outcome;
+                    }
                     continue;
                 }
                 Phase::TerminationWait => {
@@ -233,34 +239,5 @@ impl Follow<'_> {
         outcome.findings = vec![refusals::failure(&failure)];
         outcome.next = Some(say::look_at_console(&self.id));
         Some(outcome)
-    }
-
-    /// At `Ready` nothing happens until ContinueDeployment, or until the ready wait is over.
-    async fn at_ready(&mut self) {
-        let context = self.context;
-        let Conduct::Deploy(plan) = self.conduct;
-        let step = &plan.deployment;
-        let checked = tokio::select! {
-            checked = validate::validate(&step.validate, step.test_url.as_deref(), context) => checked,
-            () = context.cancel.requested() => return,
-        };
-        match checked {
-            Ok(()) => match context.ask_to_continue(&self.id).await {
-                Ok(()) => self.continued = true,
-                Err(failure) if failure.may_pass() => context.pace.sleep(AGAIN).await,
-                Err(failure) => {
-                    // It may have left Ready by itself meanwhile: the next look tells.
-                    self.continued = true;
-                    context.report.tell(Event::Warning { text: say::not_continued(&self.id, &failure) });
-                }
-            },
-            Err(finding) => {
-                self.stopped_for = Some(finding);
-                self.continued = true;
-                if let Err(failure) = context.ask_to_stop(&self.id).await {
-                    context.report.tell(Event::Warning { text: say::not_stopped(&self.id, &failure) });
-                }
-            }
-        }
     }
 }

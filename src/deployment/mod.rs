@@ -3,10 +3,11 @@
 //! `carry_out` is the stage. `course` is what a deployment is followed by, `create` starts it
 //! (behind whatever is active), `follow` watches it through Ready, the shift and the termination
 //! wait, `steer` lets it go on or stops it, `ending` follows a rollback's own deployment and says
-//! how it ended, `cancelled` is the end by a signal, `observe` is one look at it, `pace` says when
+//! how it ended, `checked` is what checks decide, `cancelled` is the end by a signal, `observe` is one look at it, `pace` says when
 //! to look again, `production` reads back who serves users.
 
 mod cancelled;
+mod checked;
 mod course;
 mod create;
 mod ending;
@@ -16,7 +17,6 @@ mod pace;
 mod production;
 mod shape;
 mod steer;
-mod validate;
 
 pub use course::Course;
 pub use create::wait_for_slot;
@@ -47,7 +47,7 @@ pub struct Context<'a> {
 #[derive(Clone, Copy)]
 pub enum Conduct<'a> {
     /// Carries the plan out: its checks decide at Ready.
-    Deploy(&'a Plan),
+    Deploy { plan: &'a Plan, image: &'a str },
 }
 
 impl Context<'_> {

@@ -2,7 +2,7 @@
 //! Times are the world's, from the start of the run.
 
 use crate::{
-    event::{Event, Run, Stage, TaskCount},
+    event::{Conclusion, Event, Run, Stage, TaskCount},
     outcome::Outcome,
 };
 use std::{sync::Arc, time::Duration};
@@ -88,7 +88,7 @@ pub struct Alarm {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     pub name: String,
-    pub passed: bool,
+    pub conclusion: Conclusion,
     pub measured: String,
     pub limit: String,
 }
@@ -103,7 +103,7 @@ impl History {
     /// Takes an event in; whether it said anything new.
     pub fn take(&mut self, event: &Event, now: Duration) -> bool {
         match event {
-            Event::Note { .. } | Event::BuildOutput { .. } => true,
+            Event::Note { .. } | Event::BuildOutput { .. } | Event::Output { .. } => true,
             Event::Started(run) => replace(&mut self.run, run.clone(), Arc::ptr_eq),
             Event::Stage { stage } => {
                 self.waiting = None;
@@ -165,10 +165,10 @@ impl History {
                     }
                 }
             }
-            Event::Check { name, passed, measured, limit } => {
+            Event::Check { name, conclusion, measured, limit } => {
                 let check = Check {
                     name: name.clone(),
-                    passed: *passed,
+                    conclusion: *conclusion,
                     measured: measured.clone(),
                     limit: limit.clone(),
                 };

@@ -50,6 +50,7 @@ fn each_text(event: &mut Event, hide: &mut dyn FnMut(&mut String)) {
     match event {
         Event::Stage { .. } | Event::Traffic { .. } | Event::Tasks { .. } | Event::Eta { .. } => {}
         Event::Note { text } | Event::Warning { text } | Event::BuildOutput { line: text } => hide(text),
+        Event::Output { from, line } => [from, line].into_iter().for_each(hide),
         Event::Waiting { what, remaining: _ } => hide(what),
         Event::Planned { text, plan } => {
             hide(text);
@@ -67,7 +68,7 @@ fn each_text(event: &mut Event, hide: &mut dyn FnMut(&mut String)) {
         }
         Event::DeploymentStatus { deployment, status } => [deployment, status].into_iter().for_each(hide),
         Event::Alarm { name, state, reason } => [name, state].into_iter().chain(reason).for_each(hide),
-        Event::Check { name, passed: _, measured, limit } => {
+        Event::Check { name, conclusion: _, measured, limit } => {
             [name, measured, limit].into_iter().for_each(hide)
         }
         Event::RollbackStarted { deployment, rollback, reason } => {

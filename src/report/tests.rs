@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    event::{Run, Stage, TaskCount},
+    event::{Conclusion, Run, Stage, TaskCount},
     outcome::{Finding, Stop, Word},
     say,
 };
@@ -106,7 +106,7 @@ pub(super) fn story() -> Vec<Event> {
         Event::Alarm { name: "hello-5xx".into(), state: "OK".into(), reason: None },
         Event::Check {
             name: "GET /health".into(),
-            passed: true,
+            conclusion: Conclusion::Passed,
             measured: "200 in 12 ms".into(),
             limit: "200".into(),
         },
@@ -264,7 +264,8 @@ fn foreign_text_issues_no_command_wherever_it_comes_from() {
         Event::Lifecycle { deployment: word(), name: word(), status: word() },
         Event::DeploymentStatus { deployment: word(), status: word() },
         Event::Alarm { name: word(), state: word(), reason: Some(word()) },
-        Event::Check { name: word(), passed: false, measured: word(), limit: word() },
+        Event::Check { name: word(), conclusion: Conclusion::Failed, measured: word(), limit: word() },
+        Event::Output { from: word(), line: word() },
         Event::Waiting { what: word(), remaining: None },
         Event::RollbackStarted { deployment: word(), rollback: word(), reason: Some(word()) },
         Event::Finished(Arc::new(outcome)),

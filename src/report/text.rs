@@ -38,7 +38,7 @@ impl Text {
             Event::Planned { text, .. } => {
                 out.extend(foreign::lines(text).map(|line| guard(foreign::tame(line).into_owned())));
             }
-            Event::BuildOutput { line } => {
+            Event::BuildOutput { line } | Event::Output { line, .. } => {
                 out.extend(foreign::lines(line).map(|line| format!("| {}", foreign::tame(line))));
             }
             Event::Finished(outcome) => self.outcome(outcome, &mut out),

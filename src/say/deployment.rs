@@ -5,7 +5,6 @@ use crate::{
     aws::Failure,
     deployment::{Cause, Production},
     outcome::Finding,
-    request::HttpCheck,
 };
 use std::time::Duration;
 
@@ -184,40 +183,15 @@ pub fn not_created(failure: &Failure) -> Finding {
     finding
 }
 
-pub fn no_test_url() -> Finding {
-    Finding::new(
-        "there is no URL under which green answers before it has production traffic",
-        "Give the group a test listener, or set `test-url` in the environment.",
-    )
+/// Held for a decision that nobody has made yet.
+pub fn held(id: &str) -> String {
+    format!("Deployment {id} waits at Ready for a decision: production traffic has not been shifted.")
 }
 
-pub fn http_limit(check: &HttpCheck) -> String {
-    match &check.contains {
-        Some(text) => format!("status {} and a body with `{text}`", check.status),
-        None => format!("status {}", check.status),
-    }
-}
-
-pub fn http_measured(status: u16, found: bool, check: &HttpCheck, took: Duration) -> String {
-    let body = match (&check.contains, found) {
-        (None, _) => String::new(),
-        (Some(_), true) => ", body as wanted".to_owned(),
-        (Some(_), false) => ", body without that text".to_owned(),
-    };
-    format!("status {status}{body}, in {} ms", took.as_millis())
-}
-
-pub fn no_http_answer(error: &reqwest::Error) -> String {
-    let mut last: &dyn std::error::Error = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    format!("no answer: {last}")
-}
-
-pub fn check_failed(name: &str, url: &str, measured: &str, check: &HttpCheck) -> Finding {
-    Finding::new(
-        format!("green failed {name} on the test listener: {measured}; wanted {}", http_limit(check)),
-        format!("See what green answers at {url}, and its log; production traffic never reached it."),
+pub fn go_on(id: &str, ready_wait: Option<Duration>) -> String {
+    let wait = ready_wait.map(|wait| format!("; the group stops it by itself after {}", duration(wait)));
+    format!(
+        "Let deployment {id} go on with `greenlight approve`, or stop it with `greenlight rollback`{}.",
+        wait.unwrap_or_default()
     )
 }

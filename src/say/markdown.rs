@@ -7,6 +7,7 @@ use super::{
     progress::{clock, percent, short, span},
 };
 use crate::{
+    event::Conclusion,
     job::Job,
     outcome::{Finding, Outcome, Word},
     report::{
@@ -221,7 +222,11 @@ fn figures(out: &mut String, history: &History) {
     if !history.checks.is_empty() {
         out.push_str("| check | | measured | wanted |\n|---|---|---|---|\n");
         for check in history.checks.iter().take(ROWS) {
-            let verdict = if check.passed { "passed" } else { "**failed**" };
+            let verdict = match check.conclusion {
+                Conclusion::Passed => "passed",
+                Conclusion::Failed => "**failed**",
+                Conclusion::Inconclusive => "**inconclusive**",
+            };
             let (measured, limit) = (prose(&check.measured), prose(&check.limit));
             let _ = writeln!(out, "| {} | {verdict} | {measured} | {limit} |", prose(&check.name));
         }

@@ -2,6 +2,7 @@
 //! what to do next.
 
 pub mod appspec;
+pub mod checks;
 pub mod current;
 pub mod deployment;
 pub mod github;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     deployment::Shape,
     plan::{ImageStep, Plan},
-    request::{Check, Until},
+    request::Until,
     task_definition::Change,
 };
 use std::fmt::Write;
@@ -140,14 +140,7 @@ fn write_deployment(out: &mut String, plan: &Plan) -> std::fmt::Result {
         let at = step.test_url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
         steps.push(format!("send test traffic to green{at}"));
     }
-    for Check::Http(check) in &step.validate {
-        steps.push(format!(
-            "see that green answers {} on {}, within {}",
-            check.status,
-            check.path,
-            duration(check.within)
-        ));
-    }
+    steps.extend(step.validate.iter().map(super::checks::step));
     steps.push(shift(&step.shape, step.production_url.as_deref()));
     if !step.alarms.is_empty() {
         steps.push(format!("watch {}", list(step.alarms.iter().map(String::as_str))));

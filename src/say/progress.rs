@@ -2,7 +2,7 @@
 
 use super::line::{Line, Tone};
 use crate::{
-    event::{Event, Run, Stage, TaskCount},
+    event::{Conclusion, Event, Run, Stage, TaskCount},
     report::history::{Deployment, History, Tasks},
 };
 use std::time::Duration;
@@ -65,8 +65,8 @@ pub fn lines(event: &Event, history: &History, now: Duration) -> Vec<Line> {
             }
             vec![line]
         }
-        Event::Check { name, passed, measured, limit } => {
-            let (tone, word) = if *passed { (Tone::Good, "passed") } else { (Tone::Bad, "failed") };
+        Event::Check { name, conclusion, measured, limit } => {
+            let (tone, word) = concluded(*conclusion);
             vec![
                 Line::new()
                     .label("check")
@@ -97,6 +97,7 @@ pub fn lines(event: &Event, history: &History, now: Duration) -> Vec<Line> {
         | Event::Warning { .. }
         | Event::Planned { .. }
         | Event::BuildOutput { .. }
+        | Event::Output { .. }
         | Event::Eta { .. }
         | Event::Finished(_) => Vec::new(),
     }
@@ -251,6 +252,14 @@ fn to_go(line: Line, history: &History, now: Duration) -> Line {
     match history.eta.and_then(|eta| eta.checked_sub(now)).filter(|left| left.as_secs() > 0) {
         Some(left) if history.outcome.is_none() => line.dim(format!("  about {} to the end", span(left))),
         _ => line,
+    }
+}
+
+fn concluded(conclusion: Conclusion) -> (Tone, &'static str) {
+    match conclusion {
+        Conclusion::Passed => (Tone::Good, "passed"),
+        Conclusion::Failed => (Tone::Bad, "failed"),
+        Conclusion::Inconclusive => (Tone::Caution, "inconclusive"),
     }
 }
 

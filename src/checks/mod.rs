@@ -1,0 +1,111 @@
+//! Checks that decide on a deployment: on green before production traffic, and on production
+//! after the shift. They run one after the other, and each tells the measured figure beside its
+//! limit.
+
+mod http;
+
+use crate::{
+    deployment::Context,
+    event::{Conclusion, Event},
+    outcome::Finding,
+    plan::Plan,
+    request::Check,
+    say::checks as say,
+};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// When a check runs, and so what its failure means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// While the deployment waits at `Ready`: green answers under the test listener, production
+    /// is on blue.
+    Validate,
+}
+
+/// Everything that a check may need to know.
+#[allow(dead_code, reason = "the kinds of checks differ in what they need")]
+pub struct Scene<'a> {
+    pub moment: Moment,
+    /// Clients, report, pace, the wish to cancel. A check heeds that wish itself and ends
+    /// soon; what it says then counts for nothing.
+    pub context: &'a Context<'a>,
+    pub plan: &'a Plan,
+    pub deployment: &'a str,
+    /// The new revision's ARN.
+    pub task_definition: &'a str,
+    /// The new image, by digest.
+    pub image: &'a str,
+    /// Where green answers.
+    pub green_url: Option<&'a str>,
+    /// Where blue answers.
+    pub blue_url: Option<&'a str>,
+    /// On the wall: by then everything has to be decided, since the deployment waits no longer.
+    pub deadline: Instant,
+}
+
+/// What a check comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    Passed,
+    Failed(Finding),
+    /// It could not be told: nobody guesses.
+    Inconclusive(Finding),
+}
+
+/// How a check ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub verdict: Verdict,
+    /// In words: what was found, and what was wanted.
+    pub measured: String,
+    pub limit: String,
+}
+
+/// Runs the checks one after the other; the first that doesn't pass decides. After a cancel its
+/// verdict counts for nothing.
+pub async fn decide(checks: &[Check], scene: &Scene<'_>) -> Verdict {
+    for check in checks {
+        let ended = match check {
+            Check::Http(check) => scene.unless_cancelled(http::check(check, scene)).await,
+        };
+        let Some(Ended { verdict, measured, limit }) = ended.filter(|_| !scene.cancelled()) else {
+            return Verdict::Inconclusive(say::cancelled());
+        };
+        let conclusion = verdict.conclusion();
+        scene.context.report.tell(Event::Check { name: say::name(check), conclusion, measured, limit });
+        if verdict != Verdict::Passed {
+            return verdict;
+        }
+    }
+    Verdict::Passed
+}
+
+impl Scene<'_> {
+    /// A span of the world, on the wall, that ends before the deployment waits no longer.
+    fn within(&self, span: Duration) -> Duration {
+        self.context.pace.real(span).min(self.deadline.saturating_duration_since(Instant::now()))
+    }
+
+    fn cancelled(&self) -> bool {
+        self.context.cancel.is_requested()
+    }
+
+    /// For what may be dropped at any moment.
+    async fn unless_cancelled(&self, check: impl Future<Output = Ended>) -> Option<Ended> {
+        tokio::select! {
+            ended = check => Some(ended),
+            () = self.context.cancel.requested() => None,
+        }
+    }
+}
+
+impl Verdict {
+    fn conclusion(&self) -> Conclusion {
+        match self {
+            Verdict::Passed => Conclusion::Passed,
+            Verdict::Failed(_) => Conclusion::Failed,
+            Verdict::Inconclusive(_) => Conclusion::Inconclusive,
+        }
+    }
+}
