@@ -69,7 +69,7 @@ async fn stages(
 
     report.tell(Event::Stage { stage: Stage::Read });
     let marker = marker(&inputs, &checkout, variables);
-    let access = Access::open(request, variables, &marker, Limits::default()).await?;
+    let access = Access::open(request, variables, &marker, Limits::default(), report).await?;
     if access.job_environment {
         report.has_environment();
     }

@@ -1,6 +1,10 @@
 //! The faults that a world can be given, by their public names. What a fault does stands
 //! where it happens: search for `Fault::`.
 
+mod hold;
+
+pub(crate) use hold::{Holds, Moment};
+
 use std::{fmt, str::FromStr};
 
 macro_rules! faults {

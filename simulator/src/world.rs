@@ -2,7 +2,7 @@
 
 use crate::{
     Fault, autoscaling, clock::Clock, cloudwatch, codedeploy, conductor, ecr, ecs, elb, engine::Engine,
-    front, github, iam, snapshot, spec::WorldSpec, state::State,
+    faults::Holds, front, github, iam, snapshot, spec::WorldSpec, state::State,
 };
 use anyhow::Result;
 use parking_lot::{Mutex, MutexGuard};
@@ -43,6 +43,7 @@ pub struct World {
     engine: Engine,
     endpoints: Endpoints,
     changed: Notify,
+    holds: Holds,
     stop: CancellationToken,
 }
 
@@ -88,6 +89,7 @@ impl World {
             engine,
             endpoints,
             changed: Notify::new(),
+            holds: Holds::default(),
             stop: CancellationToken::new(),
         });
         aws.serve(&world);
@@ -189,6 +191,11 @@ impl World {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The calls that are held.
+    pub(crate) fn holds(&self) -> &Holds {
+        &self.holds
     }
 
     /// One waiter only: the conductor.

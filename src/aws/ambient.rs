@@ -1,7 +1,12 @@
 //! The credentials that are there already: in the job's variables, a profile, SSO, a container's
 //! or an instance's role.
 
-use super::{Session, clients::Settings, failure::innermost, renewing::Renewing};
+use super::{
+    Session,
+    clients::Settings,
+    failure::innermost,
+    renewing::{Renewing, mask},
+};
 use crate::{outcome::Stop, say::refusals, surroundings::Variables};
 use aws_config::{
     Region, default_provider::credentials::DefaultCredentialsChain, provider_config::ProviderConfig,
@@ -29,6 +34,7 @@ impl Ambient {
         alone: bool,
     ) -> Result<Ambient, Stop> {
         if let Some(credentials) = in_variables(variables) {
+            mask(&credentials, &settings.report);
             let ends = credentials.expiry();
             let session =
                 Session { provider: SharedCredentialsProvider::new(credentials), renewing: None, role: None };
@@ -51,7 +57,7 @@ impl Ambient {
             .configure(config)
             .build()
             .await;
-        let renewing = Renewing::new(chain);
+        let renewing = Renewing::new(chain, settings.report.clone());
         if let Err(error) = renewing.provide_credentials().await {
             let finding = match error {
                 _ if alone && in_job => refusals::no_id_token(true),

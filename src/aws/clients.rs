@@ -7,7 +7,7 @@ use super::{
     http::Http,
     renewing::{RenewWhenExpired, Renewing},
 };
-use crate::surroundings::Variables;
+use crate::{report::Reporter, surroundings::Variables};
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, identity::IdentityCache};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -28,10 +28,12 @@ pub struct Settings {
     endpoints: Endpoints,
     use_fips: bool,
     use_dual_stack: bool,
+    /// Who keeps secrets out of what is written.
+    pub report: Reporter,
 }
 
 impl Settings {
-    pub fn of(variables: &Variables, limits: Limits) -> Settings {
+    pub fn of(variables: &Variables, limits: Limits, report: &Reporter) -> Settings {
         let is_true = |name| variables.get(name).is_some_and(|v| v.trim().eq_ignore_ascii_case("true"));
         Settings {
             http: Http::new(&limits),
@@ -39,6 +41,7 @@ impl Settings {
             use_fips: is_true("AWS_USE_FIPS_ENDPOINT"),
             use_dual_stack: is_true("AWS_USE_DUALSTACK_ENDPOINT"),
             limits,
+            report: report.clone(),
         }
     }
 

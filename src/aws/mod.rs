@@ -19,6 +19,7 @@ pub use roles::NoSession;
 use crate::{
     marker::Marker,
     outcome::{Finding, Stop},
+    report::Reporter,
     request::{Auth, Request, Role},
     say::refusals,
     surroundings::Variables,
@@ -70,14 +71,16 @@ pub struct Access {
 
 impl Access {
     /// Makes the sessions and sees that they are in the accounts that the configuration names.
+    /// Whatever is secret of them is told to the report before it is used.
     pub async fn open(
         request: &Request,
         variables: &Variables,
         marker: &Marker,
         limits: Limits,
+        report: &Reporter,
     ) -> Result<Access, Stop> {
-        let settings = Settings::of(variables, limits);
-        let oidc = Oidc::of(variables, &settings.http, limits.backoff);
+        let settings = Settings::of(variables, limits, report);
+        let oidc = Oidc::of(variables, &settings.http, limits.backoff, report);
         let build_role = request.build_account.as_ref().and_then(|b| b.role.as_ref());
         let deploy_role = request.environment.role.as_ref();
         let oidc = by_token(request.auth, oidc, build_role.or(deploy_role).is_some(), variables)?;
@@ -210,14 +213,21 @@ impl Door<'_> {
         let entry = self.entry(role);
         let arn = Some(role.arn.clone());
         let region = region.to_owned();
+        let report = self.settings.report.clone();
         let renewing = match before {
             Some(before) => {
                 let clients = before.clients(self.settings, &region);
-                Renewing::new(Chained { entry, sts: clients.sts().clone(), from: before.role, region })
+                Renewing::new(
+                    Chained { entry, sts: clients.sts().clone(), from: before.role, region },
+                    report,
+                )
             }
             None => {
                 let oidc = self.oidc.cloned().ok_or_else(none)?;
-                Renewing::new(ByToken { oidc, entry, sts: self.settings.unsigned_sts(&region), region })
+                Renewing::new(
+                    ByToken { oidc, entry, sts: self.settings.unsigned_sts(&region), region },
+                    report,
+                )
             }
         };
         Ok(Session::renewing(renewing, arn))

@@ -1,7 +1,7 @@
 //! GitHub's OIDC token: asked for anew whenever a session is made with it, never kept.
 
 use super::{failure::innermost, http::Http};
-use crate::surroundings::Variables;
+use crate::{report::Reporter, surroundings::Variables};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rand::Rng;
 use serde::Deserialize;
@@ -21,6 +21,7 @@ pub struct Oidc {
     bearer: String,
     http: Http,
     backoff: Duration,
+    report: Reporter,
     /// What the first token said of the job.
     seen: Arc<OnceLock<Claims>>,
 }
@@ -63,7 +64,7 @@ pub enum NoToken {
 
 impl Oidc {
     /// `None` outside of a job, or in one without `id-token: write`.
-    pub fn of(variables: &Variables, http: &Http, backoff: Duration) -> Option<Oidc> {
+    pub fn of(variables: &Variables, http: &Http, backoff: Duration, report: &Reporter) -> Option<Oidc> {
         let url = variables.get("ACTIONS_ID_TOKEN_REQUEST_URL")?;
         let bearer = variables.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?;
         let joint = if url.contains('?') { '&' } else { '?' };
@@ -72,6 +73,7 @@ impl Oidc {
             bearer: bearer.to_owned(),
             http: http.clone(),
             backoff,
+            report: report.clone(),
             seen: Arc::default(),
         })
     }
@@ -87,6 +89,7 @@ impl Oidc {
             let trouble = match self.http.get(&self.url, Some(&self.bearer)).await {
                 Ok((200..=299, body)) => {
                     let token = read(&body)?;
+                    self.report.mask(&token.secret);
                     self.seen.get_or_init(|| token.claims.clone());
                     return Ok(token);
                 }
@@ -166,7 +169,7 @@ mod tests {
         let http = Http::new(&crate::aws::Limits::default());
         let pairs = [("ACTIONS_ID_TOKEN_REQUEST_URL", url), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "job-secret")];
         let variables = Variables::of(pairs.map(|(n, v)| (n.to_owned(), v.to_owned())));
-        Oidc::of(&variables, &http, Duration::from_millis(1)).unwrap()
+        Oidc::of(&variables, &http, Duration::from_millis(1), &Reporter::silent()).unwrap()
     }
 
     #[tokio::test]

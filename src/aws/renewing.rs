@@ -1,6 +1,7 @@
 //! Credentials that renew themselves: a while before they expire, and at once when AWS says
 //! that they already have.
 
+use crate::report::Reporter;
 use aws_credential_types::{
     Credentials,
     provider::{self, ProvideCredentials, SharedCredentialsProvider, future},
@@ -36,6 +37,7 @@ pub struct Renewing(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     source: SharedCredentialsProvider,
+    report: Reporter,
     held: Mutex<Option<Held>>,
     /// The key that AWS called expired last.
     refused: SyncMutex<String>,
@@ -48,9 +50,10 @@ struct Held {
 }
 
 impl Renewing {
-    pub fn new(source: impl ProvideCredentials + 'static) -> Renewing {
+    pub fn new(source: impl ProvideCredentials + 'static, report: Reporter) -> Renewing {
         Renewing(Arc::new(Inner {
             source: SharedCredentialsProvider::new(source),
+            report,
             held: Mutex::new(None),
             refused: SyncMutex::default(),
         }))
@@ -77,6 +80,7 @@ impl Renewing {
         }
         match (self.0.source.provide_credentials().await, &*held) {
             (Ok(credentials), _) => {
+                mask(&credentials, &self.0.report);
                 *held = Some(Held { credentials: credentials.clone(), since: now });
                 Ok(credentials)
             }
@@ -89,6 +93,12 @@ impl Renewing {
             (Err(error), _) => Err(error),
         }
     }
+}
+
+/// Keeps the secret parts of credentials out of all that is written.
+pub fn mask(credentials: &Credentials, report: &Reporter) {
+    report.mask(credentials.secret_access_key());
+    credentials.session_token().into_iter().for_each(|token| report.mask(token));
 }
 
 fn is_due(held: &Held, now: SystemTime) -> bool {
@@ -210,7 +220,7 @@ mod tests {
     }
 
     fn mint(life: Option<Duration>) -> Renewing {
-        Renewing::new(Mint { made: AtomicU32::new(0), life })
+        Renewing::new(Mint { made: AtomicU32::new(0), life }, Reporter::silent())
     }
 
     #[tokio::test]

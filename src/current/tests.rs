@@ -10,6 +10,7 @@ use crate::{
     outcome::{Stop, Word},
     permissions,
     plan::{ImageStep, Plan},
+    report::Reporter,
     request::{
         Auth, BuildAccount, Concurrency, Environment, ImageRequest, Request, Role, TaskDefinitionSource,
         Until,
@@ -147,7 +148,7 @@ impl Scene {
 
     async fn access(&self) -> Result<Access, Stop> {
         let limits = Limits { backoff: Duration::from_millis(5), ..Limits::default() };
-        Access::open(&self.request, &self.variables(), &self.marker(), limits).await
+        Access::open(&self.request, &self.variables(), &self.marker(), limits, &Reporter::silent()).await
     }
 
     async fn current(&self) -> Current {

@@ -11,7 +11,7 @@ use crate::{
     marker::Marker,
     outcome::Word,
     plan::ImageStep,
-    report,
+    report::{self, Reporter},
     request::Request,
     surroundings::Pace,
 };
@@ -110,7 +110,8 @@ impl Bench {
     async fn decide(&self, args: &[&str], commit: &str) -> anyhow::Result<(Candidate, Access)> {
         let request = self.request(args);
         let marker = Marker { run: "1.1".into(), ..Marker::default() };
-        let access = Access::open(&request, &self.variables, &marker, Limits::default()).await?;
+        let access =
+            Access::open(&request, &self.variables, &marker, Limits::default(), &Reporter::silent()).await?;
         let dirty = commit.ends_with('*');
         let commit = Some(commit.trim_end_matches('*').to_owned());
         let checkout = Checkout { commit, branch: Some("feature/x".into()), dirty };

@@ -67,7 +67,9 @@ impl Job {
             .envs(self.environment.iter().map(|(n, v)| (n, v)))
             .env("GREENLIGHT_EVENTS", &events)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            // As under a runner, it gets no signal but those that are sent to it alone.
+            .process_group(0);
         match entry {
             Entry::Main => {
                 command.arg("deploy").args(args);
@@ -91,7 +93,6 @@ impl Job {
         };
         let signal = async {
             cancel.requested().await;
-            // The terminal has sent it to the child too; a runner sends it to us alone.
             if let Some(id) = child.id() {
                 let kill = tokio::process::Command::new("kill").args(["-INT", &id.to_string()]).status();
                 drop(kill.await);

@@ -24,6 +24,7 @@ use crate::{
 use history::History;
 use secrets::Secrets;
 use std::{
+    fmt,
     fs::File,
     io::{self, IsTerminal, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -115,6 +116,13 @@ impl Reporter {
     ) -> Reporter {
         let history = Arc::default();
         Reporter::with(options, variables, pace, history, Sink::Plain(Box::new(out)), false)
+    }
+
+    /// For what has nothing to tell.
+    #[cfg(test)]
+    pub fn silent() -> Reporter {
+        let variables = Variables::default();
+        Reporter::to(Options::default(), &variables, Pace::of(&variables), io::sink())
     }
 
     fn with(
@@ -242,6 +250,12 @@ impl Reporter {
         if let Err(error) = kept {
             self.tell(Event::Warning { text: say::github::runner_file(&error) });
         }
+    }
+}
+
+impl fmt::Debug for Reporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reporter").finish_non_exhaustive()
     }
 }
 

@@ -168,10 +168,41 @@ impl World {
         found.unwrap_or_else(|| panic!("there is no {arn}")).clone()
     }
 
+    /// Holds a call of an operation at a moment: `before` it is carried out, `after` it, or, when it is
+    /// `answered`, whichever call comes next.
+    pub fn hold(&self, operation: &str, moment: &str) -> Held<'_> {
+        self.hold_as(&json!({ "operation": operation, "moment": moment }))
+    }
+
+    pub fn hold_as(&self, asked: &Value) -> Held<'_> {
+        let answer = ask("POST", self.variable("AWS_ENDPOINT_URL"), "/_holds", &asked.to_string());
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        Held { world: self, path: format!("/_holds/{}", answer["id"]) }
+    }
+
     /// How often an operation was called.
     pub fn calls(&self, operation: &str) -> usize {
         let state = self.state();
         list(&state, "api_calls").iter().filter(|call| call["operation"] == operation).count()
+    }
+}
+
+/// A call that the world keeps from going on.
+pub struct Held<'a> {
+    world: &'a World,
+    path: String,
+}
+
+impl Held<'_> {
+    /// Waits until it has come; the operation that it is of.
+    pub fn come(&self) -> String {
+        let answer = ask("GET", self.world.variable("AWS_ENDPOINT_URL"), &self.path, "");
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        text(&answer, "operation").to_owned()
+    }
+
+    pub fn go_on(&self) {
+        ask("DELETE", self.world.variable("AWS_ENDPOINT_URL"), &self.path, "");
     }
 }
 
@@ -245,10 +276,16 @@ pub fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 /// The body of a plain GET.
 fn get(base: &str, path: &str) -> String {
+    ask("GET", base, path, "")
+}
+
+fn ask(method: &str, base: &str, path: &str, body: &str) -> String {
     let host = base.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).expect("the world answers");
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all((head + body).as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");

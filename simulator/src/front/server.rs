@@ -1,6 +1,7 @@
 //! The AWS endpoint's socket.
 
 use crate::World;
+use crate::faults::Moment;
 use crate::front::{ApiError, door, door::Passage, protocol::Protocol, route, route::Stray, signature};
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -71,6 +72,7 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
     if parts.uri.path() == "/_world" {
         return Ok(snapshot(&world, &parts));
     }
+    let hold = parts.uri.path().strip_prefix("/_holds").map(str::to_owned);
     let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
         let error = ApiError {
             status: 413,
@@ -80,6 +82,11 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
         return Ok(Protocol::Json11.respond(None, "", &Err(error), false));
     };
     let body = body.to_bytes();
+    if let Some(hold) = hold {
+        let query = parts.uri.query().unwrap_or_default();
+        let (status, answer) = world.holds().serve(parts.method.as_str(), &hold, query, &body).await;
+        return Ok(json(status, &answer));
+    }
     let routed = match route::route(&parts, &body) {
         Ok(routed) => routed,
         Err(Stray { protocol, error }) => return Ok(protocol.respond(None, "", &Err(error), false)),
@@ -88,7 +95,11 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
     let signed = signature::read(&parts, &body);
     let url = parts.uri.query().unwrap_or_default();
     let input = routed.protocol.read(if routed.in_url { url.as_bytes() } else { &body });
-    match world.change(|state| door::pass(state, &routed, signed, input)) {
+    let called = format!("{}:{}", routed.service.signing_name(), routed.operation);
+    world.holds().pass(&called, Moment::Before).await.map_err(|_| Reset)?;
+    let passage = world.change(|state| door::pass(state, &routed, signed, input));
+    world.holds().pass(&called, Moment::After).await.map_err(|_| Reset)?;
+    match passage {
         Passage::Reset => Err(Reset),
         Passage::Answered(answer) => {
             let query_mode = parts.headers.get("x-amzn-query-mode").is_some_and(|mode| mode == "true");
@@ -103,7 +114,13 @@ fn snapshot(world: &World, parts: &Parts) -> Response<Full<Bytes>> {
         *response.status_mut() = hyper::StatusCode::METHOD_NOT_ALLOWED;
         return response;
     }
-    let mut response = Response::new(Full::new(Bytes::from(world.snapshot().to_string())));
+    json(200, &world.snapshot())
+}
+
+fn json(status: u16, body: &serde_json::Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
     response
 }

@@ -7,7 +7,7 @@ use super::{
     reply::{Refusal, Reply},
     route::{self, Permission},
 };
-use crate::{Fault, World, state::State as WorldState};
+use crate::{Fault, World, faults::Moment, state::State as WorldState};
 use axum::body::Body;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -29,7 +29,13 @@ pub(super) async fn answer(world: Arc<World>, request: Request<Body>) -> Respons
     let (parts, body) = request.into_parts();
     let head = parts.method == Method::HEAD;
     let reply = match axum::body::to_bytes(body, LARGEST_BODY).await {
-        Ok(body) => world.change(|state| pass(state, &parts, &body)),
+        Ok(body) => {
+            let called = format!("github:{}", operation(&world.lock().github, &parts));
+            world.holds().pass_or_stay(&called, Moment::Before).await;
+            let reply = world.change(|state| pass(state, &parts, &body));
+            world.holds().pass_or_stay(&called, Moment::After).await;
+            reply
+        }
         Err(_) => Refusal::new(413, "Request Entity Too Large").reply(""),
     };
     respond(reply, head)
@@ -78,6 +84,14 @@ fn issuer(world: &WorldState, parts: &Parts) -> Option<Reply> {
         }
         _ => None,
     }
+}
+
+/// What a request is called, as far as its path and method tell.
+fn operation(state: &State, parts: &Parts) -> String {
+    let path = parts.uri.path();
+    let rest = path.strip_prefix("/api/v3").unwrap_or(path);
+    let route = state.below_repository(rest).and_then(|below| route::find(parts.method.as_str(), below));
+    route.map_or_else(|| path.trim_start_matches('/').to_owned(), |(route, _)| route.operation.to_owned())
 }
 
 /// The operation's name, and its answer.

@@ -6,7 +6,7 @@ mod manifests;
 mod uploads;
 
 use super::access::{self, Who};
-use crate::{World, state::State};
+use crate::{World, faults::Moment, state::State};
 use axum::body::Body;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use error::Refusal;
@@ -48,7 +48,14 @@ pub(super) async fn answer(world: Arc<World>, account: String, request: Request<
     let answer = match Route::of(request.uri().path()) {
         // The secret in its path is all that such an address takes.
         Some(Route::Layer(secret)) => blobs::download(&world, &secret, request).await,
-        Some(route) => asked(world, account, route, request).await,
+        Some(route) => {
+            let called = format!("registry:{} {}", request.method(), route.kind());
+            let held = world.clone();
+            held.holds().pass_or_stay(&called, Moment::Before).await;
+            let answer = asked(world, account, route, request).await;
+            held.holds().pass_or_stay(&called, Moment::After).await;
+            answer
+        }
         None => Err(Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", "404 page not found")),
     };
     answer.unwrap_or_else(|refusal| refusal.respond(head))
@@ -134,6 +141,21 @@ impl Ask {
 }
 
 impl Route {
+    /// In a word.
+    fn kind(&self) -> &'static str {
+        match self {
+            Route::Base => "base",
+            Route::Catalog => "catalog",
+            Route::Layer(_) => "layer",
+            Route::Tags { .. } => "tags",
+            Route::Manifest { .. } => "manifest",
+            Route::Referrers { .. } => "referrers",
+            Route::Blob { .. } => "blob",
+            Route::Uploads { .. } => "uploads",
+            Route::Upload { .. } => "upload",
+        }
+    }
+
     fn of(path: &str) -> Option<Route> {
         if let Some(secret) = path.strip_prefix("/_layers/") {
             return Some(Route::Layer(secret.to_owned()));
