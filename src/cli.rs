@@ -107,7 +107,8 @@ pub struct Pace {
     /// How much faster than AWS the world's waits run.
     #[arg(long, value_name = "N", default_value = "15", value_parser = speed)]
     pub speed: f64,
-    /// Something that goes wrong in the world, by name; may be given several times.
+    /// Something that goes wrong in the world, by name, or trouble with single calls, such as
+    /// `codedeploy:CreateDeployment=reset-after@1`; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub fault: Vec<String>,
     /// Use stand-ins in the process instead of containers.

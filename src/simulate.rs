@@ -55,7 +55,7 @@ async fn of_document(file: &Path, args: &cli::Simulator, variables: &Variables) 
     let text = std::fs::read_to_string(file).map_err(|e| {
         Stop::invalid(vec![Finding::new(format!("{}: {e}", file.display()), say::WORLD_FILE)])
     })?;
-    let spec: WorldSpec = serde_yaml::from_str(&text).map_err(|e| {
+    let mut spec: WorldSpec = serde_yaml::from_str(&text).map_err(|e| {
         let line = e.location().map(|l| l.line());
         let finding = Finding::new(format!("this is no world: {e}"), say::WORLD_FILE);
         Stop::invalid(vec![finding.at(file.display().to_string(), line)])
@@ -69,10 +69,12 @@ async fn of_document(file: &Path, args: &cli::Simulator, variables: &Variables) 
             (format!("{}_URL", name.to_ascii_uppercase().replace('-', "_")), account, name)
         })
         .collect();
+    let (faults, calls) = rehearse::faults(&args.pace.fault)?;
+    spec.call_faults.extend(calls);
     let options = simulator::Options {
         listen: args.listen,
         speed: args.pace.speed,
-        faults: rehearse::faults(&args.pace.fault)?,
+        faults,
         docker: !args.pace.no_docker,
         canary: variables.get("GREENLIGHT_CANARY").map(str::to_owned),
     };

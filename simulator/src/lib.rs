@@ -28,5 +28,5 @@ mod sts;
 mod world;
 
 pub use clock::{Clock, Time};
-pub use faults::Fault;
+pub use faults::{CallFault, Fault};
 pub use world::{Endpoints, Options, World};

@@ -8,6 +8,7 @@ pub(crate) fn of(state: &State) -> Value {
     let mut world = Map::new();
     world.insert("now".into(), json!(state.now.iso()));
     world.insert("faults".into(), state.faults.iter().map(|f| f.name()).collect());
+    world.insert("call_faults".into(), json!(state.calls.faults()));
     let parts = [
         codedeploy::snapshot(state),
         ecs::snapshot(state),

@@ -1,6 +1,7 @@
 //! What a world is made of: the document that `--world FILE` reads and that a rehearsal
 //! writes from a configuration. Everything here exists before the first call.
 
+use crate::CallFault;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -21,6 +22,9 @@ pub struct WorldSpec {
     /// What stand-ins answer, by path: there is no application behind them that would know.
     #[serde(default)]
     pub stand_in: BTreeMap<String, StandInAnswer>,
+    /// Trouble with single calls: `codedeploy:CreateDeployment=reset-after@1`.
+    #[serde(default)]
+    pub call_faults: Vec<CallFault>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

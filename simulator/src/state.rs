@@ -2,7 +2,8 @@
 //! is stamped whenever the lock is taken.
 
 use crate::{
-    Fault, Time, autoscaling, cloudwatch, codedeploy, ecr, ecs, elb, front, github, iam, spec::Truths,
+    Fault, Time, autoscaling, cloudwatch, codedeploy, ecr, ecs, elb, faults::Calls, front, github, iam,
+    spec::Truths,
 };
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ pub(crate) struct State {
     pub(crate) now: Time,
     pub(crate) truths: Truths,
     pub(crate) faults: BTreeSet<Fault>,
+    pub(crate) calls: Calls,
     pub(crate) regions: Vec<String>,
     pub(crate) iam: iam::State,
     pub(crate) ecr: ecr::State,

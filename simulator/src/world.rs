@@ -1,8 +1,14 @@
 //! A running world: its state, its clock, its servers and what runs its containers.
 
 use crate::{
-    Fault, autoscaling, clock::Clock, cloudwatch, codedeploy, conductor, ecr, ecs, elb, engine::Engine,
-    faults::Holds, front, github, iam, snapshot, spec::WorldSpec, state::State,
+    Fault, autoscaling,
+    clock::Clock,
+    cloudwatch, codedeploy, conductor, ecr, ecs, elb,
+    engine::Engine,
+    faults::{Calls, Holds},
+    front, github, iam, snapshot,
+    spec::WorldSpec,
+    state::State,
 };
 use anyhow::Result;
 use parking_lot::{Mutex, MutexGuard};
@@ -67,6 +73,7 @@ impl World {
             now: clock.now(),
             truths: spec.truths.clone(),
             faults: options.faults.iter().copied().collect(),
+            calls: Calls::of(&spec.call_faults),
             regions: spec.regions.clone(),
             iam: iam::State::of(&spec, options.canary.as_deref())?,
             ecr: ecr::State::of(&spec, &endpoints, clock.now(), options.canary.as_deref())?,

@@ -76,6 +76,7 @@ impl Bench {
             caller: spec::CallerSpec { account: BUILD.into(), user: "ci".into() },
             truths: Default::default(),
             stand_in: Default::default(),
+            call_faults: Vec::new(),
         };
         let listen = ([127, 0, 0, 1], 0).into();
         let options = Options { listen, speed: 1.0, faults: Vec::new(), docker: false, canary: None };

@@ -22,7 +22,7 @@ use crate::{
     surroundings::Variables,
 };
 use anyhow::{Context, Result};
-use simulator::{Fault, World};
+use simulator::{CallFault, Fault, World};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 /// Until the service of the start runs, on the wall.
@@ -90,11 +90,12 @@ impl Staged {
         variables: &Variables,
         cancel: &Cancel,
     ) -> Result<Staged> {
-        let faults = faults(&pace.fault)?;
+        let (faults, calls) = faults(&pace.fault)?;
         let inputs = inputs::read(options, &std::env::current_dir()?)?;
         let docker = !pace.no_docker;
         let checkout = Checkout::of(&inputs.folder, variables).await;
-        let (spec, layout) = world::describe(&inputs, checkout.commit.clone(), checkout.branch.clone())?;
+        let (mut spec, layout) = world::describe(&inputs, checkout.commit.clone(), checkout.branch.clone())?;
+        spec.call_faults = calls;
         if docker {
             seed::prepare(&inputs).await?;
         }
@@ -138,11 +139,23 @@ impl Staged {
     }
 }
 
-pub fn faults(names: &[String]) -> Result<Vec<Fault>> {
-    names
-        .iter()
-        .map(|name| name.parse().map_err(|_| Stop::invalid(vec![say::unknown_fault(name)]).into()))
-        .collect()
+/// Faults of the world, and troubles with single calls, which have a `=`.
+pub fn faults(names: &[String]) -> Result<(Vec<Fault>, Vec<CallFault>)> {
+    let (mut faults, mut calls, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+    for name in names {
+        if name.contains('=') {
+            match name.parse() {
+                Ok(call) => calls.push(call),
+                Err(error) => wrong.push(say::unknown_call_fault(name, &error)),
+            }
+        } else {
+            match name.parse() {
+                Ok(fault) => faults.push(fault),
+                Err(_) => wrong.push(say::unknown_fault(name)),
+            }
+        }
+    }
+    if wrong.is_empty() { Ok((faults, calls)) } else { Err(Stop::invalid(wrong).into()) }
 }
 
 /// A world that can't start for want of an engine is the user's to mend.

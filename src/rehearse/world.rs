@@ -121,7 +121,15 @@ pub fn describe(
     let caller = spec::CallerSpec { account: build_account, user: CALLER.into() };
     let stand_in = environment.validate.iter().map(stand_in_for).collect();
     Ok((
-        spec::WorldSpec { regions, accounts, job, caller, truths: spec::Truths::default(), stand_in },
+        spec::WorldSpec {
+            regions,
+            accounts,
+            job,
+            caller,
+            truths: spec::Truths::default(),
+            stand_in,
+            call_faults: Vec::new(),
+        },
         layout,
     ))
 }

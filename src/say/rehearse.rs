@@ -1,7 +1,7 @@
 //! What a rehearsal says: what it plays, what users saw, how it ended.
 
 use crate::{outcome::Finding, rehearse::report::Report};
-use simulator::{Fault, World};
+use simulator::{CallFault, Fault, World};
 use std::path::Path;
 
 pub fn opening(world: &World, url: &str, docker: bool) -> String {
@@ -40,13 +40,29 @@ pub fn report(report: &Report, path: &Path) -> String {
 
 pub fn unknown_fault(name: &str) -> Finding {
     let names: Vec<&str> = Fault::ALL.iter().map(|f| f.name()).collect();
-    let nearest =
-        names.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    let did_you_mean = nearest.map_or(String::new(), |n| format!("Did you mean `{n}`? "));
     Finding::new(
         format!("no fault is named `{name}`"),
-        format!("{did_you_mean}There are: {}.", names.join(", ")),
+        format!("{}There are: {}.", did_you_mean(&names, name), names.join(", ")),
     )
+}
+
+/// `SERVICE:OPERATION=KIND`
+pub fn unknown_call_fault(fault: &str, error: &anyhow::Error) -> Finding {
+    let operations = CallFault::operations();
+    let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
+    let call = fault.split('=').next().unwrap_or_default();
+    let known = operations.contains(&call) || call.ends_with(":*");
+    let hint = if known { String::new() } else { did_you_mean(&operations, call) };
+    Finding::new(
+        error.to_string(),
+        format!("{hint}A call's trouble is one of {}.", CallFault::kinds().join(", ")),
+    )
+}
+
+fn did_you_mean(names: &[&str], name: &str) -> String {
+    let nearest =
+        names.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    nearest.map_or(String::new(), |n| format!("Did you mean `{n}`? "))
 }
 
 pub fn no_engine(error: &anyhow::Error) -> Finding {

@@ -11,6 +11,7 @@ mod store;
 mod tests;
 
 pub(crate) use api::{handle, needs};
+pub(crate) use registry::OPERATIONS as REGISTRY_OPERATIONS;
 pub(crate) use seed::{image_config, pull, pull_credentials, put_small_image, seed_login};
 
 use crate::{

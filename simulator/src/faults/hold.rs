@@ -31,7 +31,7 @@ pub(crate) struct Holds(Mutex<Vec<Arc<Hold>>>);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Asked {
-    /// `codedeploy:CreateDeployment`, `github:checks/create`, `registry:PUT manifest`; a star at
+    /// `codedeploy:CreateDeployment`, `github:checks/create`, `registry:put-manifest`; a star at
     /// its end stands for any rest.
     operation: String,
     moment: Moment,

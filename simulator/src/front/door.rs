@@ -2,7 +2,7 @@
 //! permissions, the service itself, the journal.
 
 use crate::front::{
-    Answer, ApiError, Call, Caller, Entry, Service, disturb,
+    Answer, ApiError, Call, Caller, Entry, Need, Service, disturb,
     disturb::Disturbance,
     handle, needs,
     protocol::Protocol,
@@ -12,13 +12,16 @@ use crate::front::{
 };
 use crate::{Fault, iam, state::State as World};
 use chrono::Utc;
-use serde_json::Value;
-use std::time::Instant;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
-/// What goes back: an answer, or nothing but a reset connection.
+/// What goes back: an answer, or what a fault makes of it.
 pub(crate) enum Passage {
     Answered(Answer),
+    Late(Answer, Duration),
+    Silent,
     Reset,
+    Mangled(Answer),
 }
 
 pub(crate) fn pass(
@@ -49,8 +52,12 @@ pub(crate) fn pass(
         }
     };
     let error = match &passage {
-        Passage::Answered(Ok(_)) => None,
-        Passage::Answered(Err(error)) => Some(routed.protocol.named(error).code),
+        Passage::Answered(Ok(_)) | Passage::Late(Ok(_), _) => None,
+        Passage::Answered(Err(error)) | Passage::Late(Err(error), _) => {
+            Some(routed.protocol.named(error).code)
+        }
+        Passage::Silent => Some("NoAnswer".to_owned()),
+        Passage::Mangled(_) => Some("Malformed".to_owned()),
         Passage::Reset => Some("ConnectionReset".to_owned()),
     };
     world.front.journal.push(Entry {
@@ -96,15 +103,29 @@ fn admitted(world: &mut World, call: &Call) -> Passage {
     let disturbance = disturb::of(world, call.service, &call.operation);
     match disturbance {
         Some(Disturbance::Reset) => return Passage::Reset,
+        Some(Disturbance::Silent) => return Passage::Silent,
+        Some(Disturbance::Mangled) => return Passage::Mangled(Ok(json!({ "message": "" }))),
         Some(Disturbance::Refused(error)) => return Passage::Answered(Err(error)),
+        Some(Disturbance::Denied) => return Passage::Answered(Err(denied(world, call))),
         _ => {}
     }
     let answer = carried_out(world, call);
     match disturbance {
         Some(Disturbance::ResetAfter) => Passage::Reset,
+        Some(Disturbance::SilentAfter) => Passage::Silent,
+        Some(Disturbance::Late(late)) => Passage::Late(answer, late),
+        Some(Disturbance::MangledAfter) => Passage::Mangled(answer),
         Some(Disturbance::Lost(error)) => Passage::Answered(Err(error)),
         _ => Passage::Answered(answer),
     }
+}
+
+/// As if no policy allowed the first thing that the call takes.
+fn denied(world: &World, call: &Call) -> ApiError {
+    let need = needs(world, call).into_iter().next();
+    let action = || format!("{}:{}", call.service.prefix(), call.operation);
+    let need = need.unwrap_or_else(|| Need::new(&action(), "*"));
+    iam::denied(world, &call.caller, &need)
 }
 
 fn carried_out(world: &mut World, call: &Call) -> Answer {

@@ -138,6 +138,14 @@ impl Service {
             Service::AutoScaling => "application-autoscaling",
         }
     }
+
+    /// Before the colon in the names of its permissions.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Service::CloudWatch => "cloudwatch",
+            other => other.signing_name(),
+        }
+    }
 }
 
 /// `api_calls` of the snapshot.
@@ -146,6 +154,7 @@ pub(crate) fn snapshot(world: &World) -> Value {
         serde_json::json!({
             "at": entry.at.iso(),
             "service": entry.service.signing_name(),
+            "action": format!("{}:{}", entry.service.prefix(), entry.operation),
             "operation": entry.operation,
             "caller": entry.caller,
             "error": entry.error,
@@ -178,4 +187,20 @@ pub(crate) fn handle(world: &mut World, call: &Call) -> Answer {
         Service::CloudWatch | Service::Logs => crate::cloudwatch::handle(world, call),
         Service::AutoScaling => crate::autoscaling::handle(world, call),
     }
+}
+
+/// Whether a service, by its IAM prefix, has an operation.
+#[cfg(test)]
+pub(crate) fn knows(world: &mut World, prefix: &str, operation: &str) -> bool {
+    use Service::*;
+    let all = [Sts, Ecr, Ecs, CodeDeploy, Elb, CloudWatch, Logs, AutoScaling];
+    let Some(service) = all.into_iter().find(|service| service.prefix() == prefix) else { return false };
+    let call = Call {
+        service,
+        operation: operation.to_owned(),
+        input: serde_json::json!({}),
+        caller: Caller::default(),
+        region: String::new(),
+    };
+    handle(world, &call).err().is_none_or(|error| error.code != "InvalidAction")
 }

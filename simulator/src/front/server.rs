@@ -2,17 +2,18 @@
 
 use crate::World;
 use crate::faults::Moment;
-use crate::front::{ApiError, door, door::Passage, protocol::Protocol, route, route::Stray, signature};
+use crate::front::{
+    Answer, ApiError, door, door::Passage, protocol::Protocol, route, route::Stray, signature,
+};
+use crate::serve::{Reset, connection};
 use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::http::{HeaderValue, request::Parts};
-use hyper::server::conn::http1;
-use hyper::{Request, Response, service::service_fn};
-use hyper_util::rt::TokioIo;
-use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
-use tokio::net::{TcpListener, TcpStream};
+use hyper::{Request, Response};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
 
 /// An image layer's part, the largest that any operation takes, as base64 in JSON.
 const LARGEST_BODY: usize = 32 << 20;
@@ -22,10 +23,6 @@ pub(crate) struct Server {
     listener: TcpListener,
     address: SocketAddr,
 }
-
-/// The connection is to be reset instead of an answer.
-#[derive(Debug)]
-struct Reset;
 
 impl Server {
     pub(crate) async fn bind(at: SocketAddr) -> anyhow::Result<Server> {
@@ -43,27 +40,16 @@ impl Server {
         world.spawn(async move {
             loop {
                 match listener.accept().await {
-                    Ok((stream, _)) => at.spawn(connection(at.clone(), stream)),
+                    Ok((stream, _)) => {
+                        _ = stream.set_nodelay(true);
+                        let world = at.clone();
+                        at.spawn(connection(stream, move |request| answer(world.clone(), request)));
+                    }
                     // Too many open files, as a rule: others must be closed first, and nothing tells when.
                     Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                 }
             }
         });
-    }
-}
-
-async fn connection(world: Arc<World>, stream: TcpStream) {
-    _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let answer: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(answer(world.clone(), request));
-        answer
-    });
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let ended = std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await;
-    let stream = connection.into_parts().io.into_inner();
-    if ended.is_err_and(|error| error.is_user()) {
-        // Without a linger the kernel sends RST in place of FIN.
-        _ = stream.set_zero_linger();
     }
 }
 
@@ -95,17 +81,32 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
     let signed = signature::read(&parts, &body);
     let url = parts.uri.query().unwrap_or_default();
     let input = routed.protocol.read(if routed.in_url { url.as_bytes() } else { &body });
+    let respond = |answer: &Answer| {
+        let query_mode = parts.headers.get("x-amzn-query-mode").is_some_and(|mode| mode == "true");
+        routed.protocol.respond(Some(routed.service), &routed.operation, answer, query_mode)
+    };
     let called = format!("{}:{}", routed.service.signing_name(), routed.operation);
     world.holds().pass(&called, Moment::Before).await.map_err(|_| Reset)?;
     let passage = world.change(|state| door::pass(state, &routed, signed, input));
     world.holds().pass(&called, Moment::After).await.map_err(|_| Reset)?;
     match passage {
-        Passage::Reset => Err(Reset),
-        Passage::Answered(answer) => {
-            let query_mode = parts.headers.get("x-amzn-query-mode").is_some_and(|mode| mode == "true");
-            Ok(routed.protocol.respond(Some(routed.service), &routed.operation, &answer, query_mode))
+        Passage::Answered(answer) => Ok(respond(&answer)),
+        Passage::Late(answer, late) => {
+            tokio::time::sleep(late).await;
+            Ok(respond(&answer))
         }
+        // Until the client gives up.
+        Passage::Silent => std::future::pending().await,
+        Passage::Reset => Err(Reset),
+        Passage::Mangled(answer) => Ok(mangled(respond(&answer)).await),
     }
+}
+
+/// The first half of what was to be said.
+async fn mangled(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    Response::from_parts(parts, Full::new(body.slice(..body.len() / 2)))
 }
 
 fn snapshot(world: &World, parts: &Parts) -> Response<Full<Bytes>> {
@@ -124,11 +125,3 @@ fn json(status: u16, body: &serde_json::Value) -> Response<Full<Bytes>> {
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
     response
 }
-
-impl std::fmt::Display for Reset {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the connection is reset")
-    }
-}
-
-impl std::error::Error for Reset {}

@@ -7,7 +7,11 @@ use super::{
     reply::{Refusal, Reply},
     route::{self, Permission},
 };
-use crate::{Fault, World, faults::Moment, state::State as WorldState};
+use crate::{
+    Fault, World,
+    faults::{self, Kind, Moment, Trouble},
+    state::State as WorldState,
+};
 use axum::body::Body;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -30,15 +34,72 @@ pub(super) async fn answer(world: Arc<World>, request: Request<Body>) -> Respons
     let head = parts.method == Method::HEAD;
     let reply = match axum::body::to_bytes(body, LARGEST_BODY).await {
         Ok(body) => {
-            let called = format!("github:{}", operation(&world.lock().github, &parts));
+            let (service, operation) = named(&world.lock().github, &parts);
+            let called = format!("{service}:{operation}");
             world.holds().pass_or_stay(&called, Moment::Before).await;
-            let reply = world.change(|state| pass(state, &parts, &body));
+            let trouble = world.change(|state| state.calls.next(service, &operation));
+            let carried_out = || world.change(|state| pass(state, &parts, &body));
+            let reply = match trouble {
+                None => carried_out(),
+                Some(trouble) => {
+                    let carried_out = async { respond(carried_out(), head) };
+                    let refused =
+                        |trouble| respond(world.change(|state| refused(state, &parts, trouble)), head);
+                    return faults::meet(trouble, carried_out, refused).await;
+                }
+            };
             world.holds().pass_or_stay(&called, Moment::After).await;
             reply
         }
         Err(_) => Refusal::new(413, "Request Entity Too Large").reply(""),
     };
     respond(reply, head)
+}
+
+/// What a request is called where troubles are named: its service and operation.
+fn named(state: &State, parts: &Parts) -> (&'static str, String) {
+    let path = parts.uri.path();
+    if path == ID_TOKEN_PATH {
+        return ("oidc", "token".to_owned());
+    }
+    let rest = path.strip_prefix("/api/v3").unwrap_or(path);
+    let found = state.below_repository(rest).and_then(|below| route::find(parts.method.as_str(), below));
+    let unknown = || path.trim_start_matches('/').to_owned();
+    ("github", found.map_or_else(unknown, |(route, _)| route.operation.to_owned()))
+}
+
+/// How GitHub says no to a call that is in trouble; it stands in the journal unless it was
+/// carried out, which has written it there.
+fn refused(world: &mut WorldState, parts: &Parts, trouble: Trouble) -> Reply {
+    let (service, operation) = named(&world.github, parts);
+    let reading = matches!(parts.method, Method::GET | Method::HEAD);
+    let reply = refusal(trouble, reading).reply("");
+    let silent = matches!(trouble.kind, Kind::Reset | Kind::Slow | Kind::Malformed);
+    if !trouble.after && service == "github" {
+        world.github.journal.push(Entry {
+            at: world.now,
+            method: parts.method.to_string(),
+            path: parts.uri.path_and_query().map_or("", |p| p.as_str()).to_owned(),
+            operation,
+            status: if silent { 0 } else { reply.status },
+        });
+    }
+    reply
+}
+
+fn refusal(trouble: Trouble, reading: bool) -> Refusal {
+    match trouble.kind {
+        // GitHub answers a secondary limit with either status.
+        Kind::Throttled => {
+            let seconds = trouble.time.map_or(60, |time| i64::try_from(time.as_secs()).unwrap_or(60));
+            let refusal = refuse_limited(Limited::Secondary { retry_after: seconds });
+            Refusal { status: if reading { 429 } else { 403 }, ..refusal }
+        }
+        Kind::Denied => Refusal::new(403, "Resource not accessible by integration"),
+        Kind::NotFound => Refusal::not_found(),
+        Kind::Invalid => Refusal::new(422, "Validation Failed"),
+        _ => Refusal::new(502, "Server Error"),
+    }
 }
 
 fn pass(world: &mut WorldState, parts: &Parts, body: &[u8]) -> Reply {
@@ -84,14 +145,6 @@ fn issuer(world: &WorldState, parts: &Parts) -> Option<Reply> {
         }
         _ => None,
     }
-}
-
-/// What a request is called, as far as its path and method tell.
-fn operation(state: &State, parts: &Parts) -> String {
-    let path = parts.uri.path();
-    let rest = path.strip_prefix("/api/v3").unwrap_or(path);
-    let route = state.below_repository(rest).and_then(|below| route::find(parts.method.as_str(), below));
-    route.map_or_else(|| path.trim_start_matches('/').to_owned(), |(route, _)| route.operation.to_owned())
 }
 
 /// The operation's name, and its answer.

@@ -113,6 +113,11 @@ impl Server {
     }
 }
 
+/// The names of the API's operations.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    route::ROUTES.iter().map(|route| route.operation)
+}
+
 /// GITHUB_*, ACTIONS_*, RUNNER_* and the token of the job that the world plays.
 pub(crate) fn job_environment(world: &WorldState) -> Vec<(String, String)> {
     job::environment(&world.github)

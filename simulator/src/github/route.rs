@@ -18,7 +18,7 @@ pub(super) struct Route {
 
 macro_rules! routes {
     ($($method:literal $path:literal => $operation:literal, $permissions:expr, $documentation:literal, $answer:path;)+) => {
-        const ROUTES: &[Route] = &[$(Route {
+        pub(super) const ROUTES: &[Route] = &[$(Route {
             method: $method,
             path: $path,
             operation: $operation,

@@ -1,6 +1,10 @@
 //! A registry's refusals, in the form that the OCI distribution specification gives them.
 
-use crate::{ecr::access::Refused, front::ApiError};
+use crate::{
+    ecr::access::Refused,
+    faults::{Kind, Trouble},
+    front::ApiError,
+};
 use axum::body::Body;
 use hyper::{
     Response, StatusCode,
@@ -34,6 +38,18 @@ impl Refusal {
 
     pub(super) fn broken(error: impl std::fmt::Display) -> Refusal {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", error.to_string())
+    }
+
+    /// How a registry says no to a call that is in trouble.
+    pub(super) fn of(trouble: Trouble) -> Refusal {
+        match trouble.kind {
+            Kind::Throttled => {
+                Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "Rate exceeded")
+            }
+            Kind::Denied => Refusal::new(StatusCode::FORBIDDEN, "DENIED", "requested access is denied"),
+            Kind::NotFound => Refusal::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "it does not exist"),
+            _ => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", "internal error"),
+        }
     }
 
     pub(super) fn respond(self, head: bool) -> Response<Body> {

@@ -6,7 +6,11 @@ mod manifests;
 mod uploads;
 
 use super::access::{self, Who};
-use crate::{World, faults::Moment, state::State};
+use crate::{
+    World,
+    faults::{self, Moment},
+    state::State,
+};
 use axum::body::Body;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use error::Refusal;
@@ -45,11 +49,20 @@ enum Route {
 
 pub(super) async fn answer(world: Arc<World>, account: String, request: Request<Body>) -> Response<Body> {
     let head = request.method() == Method::HEAD;
+    let operation = Route::of(request.uri().path()).and_then(|route| route.operation(request.method()));
+    let trouble = operation.and_then(|name| world.change(|state| state.calls.next("registry", name)));
+    let Some(trouble) = trouble else { return carried_out(world, account, request).await };
+    let carried_out = carried_out(world, account, request);
+    faults::meet(trouble, carried_out, |trouble| Refusal::of(trouble).respond(head)).await
+}
+
+async fn carried_out(world: Arc<World>, account: String, request: Request<Body>) -> Response<Body> {
+    let head = request.method() == Method::HEAD;
     let answer = match Route::of(request.uri().path()) {
         // The secret in its path is all that such an address takes.
         Some(Route::Layer(secret)) => blobs::download(&world, &secret, request).await,
         Some(route) => {
-            let called = format!("registry:{} {}", request.method(), route.kind());
+            let called = format!("registry:{}", route.operation(request.method()).unwrap_or_default());
             let held = world.clone();
             held.holds().pass_or_stay(&called, Moment::Before).await;
             let answer = asked(world, account, route, request).await;
@@ -140,20 +153,36 @@ impl Ask {
     }
 }
 
+/// By the names that troubles have for them.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "base",
+    "get-layer",
+    "get-manifest",
+    "put-manifest",
+    "head-blob",
+    "get-blob",
+    "start-upload",
+    "upload-chunk",
+    "finish-upload",
+    "list-tags",
+];
+
 impl Route {
-    /// In a word.
-    fn kind(&self) -> &'static str {
-        match self {
-            Route::Base => "base",
-            Route::Catalog => "catalog",
-            Route::Layer(_) => "layer",
-            Route::Tags { .. } => "tags",
-            Route::Manifest { .. } => "manifest",
-            Route::Referrers { .. } => "referrers",
-            Route::Blob { .. } => "blob",
-            Route::Uploads { .. } => "uploads",
-            Route::Upload { .. } => "upload",
-        }
+    fn operation(&self, method: &Method) -> Option<&'static str> {
+        let name = match (self, method.as_str()) {
+            (Route::Base, _) => "base",
+            (Route::Layer(_), _) => "get-layer",
+            (Route::Manifest { .. }, "GET" | "HEAD") => "get-manifest",
+            (Route::Manifest { .. }, "PUT") => "put-manifest",
+            (Route::Blob { .. }, "HEAD") => "head-blob",
+            (Route::Blob { .. }, "GET") => "get-blob",
+            (Route::Uploads { .. }, "POST") => "start-upload",
+            (Route::Upload { .. }, "PATCH") => "upload-chunk",
+            (Route::Upload { .. }, "PUT") => "finish-upload",
+            (Route::Tags { .. }, "GET") => "list-tags",
+            _ => return None,
+        };
+        Some(name)
     }
 
     fn of(path: &str) -> Option<Route> {

@@ -1,9 +1,15 @@
 //! The faults that a world can be given, by their public names. What a fault does stands
-//! where it happens: search for `Fault::`.
+//! where it happens: search for `Fault::`. Trouble with single calls stands in `call`.
 
+mod call;
 mod hold;
+mod http;
+mod operations;
 
+pub use call::CallFault;
+pub(crate) use call::{Calls, Kind, Trouble};
 pub(crate) use hold::{Holds, Moment};
+pub(crate) use http::{meet, was_reset};
 
 use std::{fmt, str::FromStr};
 
