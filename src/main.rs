@@ -22,6 +22,8 @@ mod outcome;
 mod permissions;
 mod plan;
 mod post;
+#[cfg(test)]
+mod reference;
 mod rehearse;
 mod report;
 mod request;

@@ -20,7 +20,7 @@ pub struct File {
     /// Where the service runs, by name.
     #[serde(default)]
     pub environments: BTreeMap<String, Environment>,
-    /// Where the first credentials come from.
+    /// Where the first credentials come from (default: auto).
     pub auth: Option<Auth>,
     /// What a rehearsal's world is like where it differs from what is usual.
     #[serde(default)]
@@ -70,7 +70,7 @@ pub struct BuildAccount {
     pub account: Option<String>,
     /// The registry's region; the environment's when not given.
     pub region: Option<String>,
-    /// Take a build region that this version doesn't know.
+    /// Take a build region that this version doesn't know (default: false).
     pub allow_unknown_region: Option<bool>,
 }
 
@@ -93,7 +93,7 @@ pub struct Environment {
     pub account: Option<String>,
     /// The region that is deployed to.
     pub region: Option<String>,
-    /// Take a region that this version doesn't know.
+    /// Take a region that this version doesn't know (default: false).
     pub allow_unknown_region: Option<bool>,
     /// The ECS cluster.
     pub cluster: Option<String>,
@@ -130,9 +130,9 @@ pub struct Environment {
     pub test_url: Option<String>,
     /// How long the run may take, as `45m`; computed from the deployment's own waits when not given.
     pub time_limit: Option<Span>,
-    /// When the run has succeeded.
+    /// When the run has succeeded (default: terminated).
     pub until: Option<Until>,
-    /// What to do behind a deployment that is active already.
+    /// What to do behind a deployment that is active already (default: wait).
     pub concurrency: Option<Concurrency>,
     /// CloudWatch alarms to watch beside the deployment group's own.
     #[serde(default)]

@@ -37,7 +37,7 @@ pub static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
             section: Section::Top,
             key: "auth",
             kind: Kind::of(definition("Auth")),
-            help: "Where the first credentials come from.",
+            help: "Where the first credentials come from (default: auto).",
         }])
         .collect()
 });

@@ -22,6 +22,8 @@ use crate::{
     surroundings::{Pace, Variables},
 };
 use history::History;
+#[cfg(test)]
+pub use runner::OUTPUTS;
 use secrets::Secrets;
 use std::{
     fmt,

@@ -9,6 +9,21 @@ use std::{
     path::PathBuf,
 };
 
+/// The action's outputs, each with what it holds: what is on this list can be set, and nothing else.
+pub const OUTPUTS: [(&str, &str); 11] = [
+    ("outcome", "How the run ended, in one word: succeeded, unchanged, rolled-back, and so on."),
+    ("exit-code", "The run's exit code, which goes with the outcome."),
+    ("image", "The image that was shipped, pinned by its digest: what a later job deploys as it is."),
+    ("image-digest", "The image's digest."),
+    ("image-tags", "The image's tags, one a line."),
+    ("task-definition-arn", "The revision that was deployed."),
+    ("previous-task-definition-arn", "The revision that production ran before."),
+    ("deployment-id", "The deployment's id."),
+    ("rollback-deployment-id", "The id of the deployment that took it back, if one did."),
+    ("console-url", "The deployment's page in the AWS console."),
+    ("url", "Where users reach the service, as the configuration has it."),
+];
+
 #[derive(Default)]
 pub(super) struct Files {
     output: Option<PathBuf>,
@@ -31,6 +46,7 @@ impl Files {
     }
 
     pub(super) fn output(&mut self, name: &str, value: &str) -> std::io::Result<()> {
+        debug_assert!(OUTPUTS.iter().any(|(known, _)| *known == name), "{name} isn't on the list of outputs");
         self.set(false, name, value)
     }
 
