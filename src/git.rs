@@ -1,7 +1,7 @@
 //! What git says of the work tree: which commit is shipped, and whether it is all of it.
 
 use crate::surroundings::Variables;
-use std::path::Path;
+use std::{fs, path::Path};
 use tokio::process::Command;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,8 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    /// Of the work tree that holds the folder. Without git, or outside of a work tree, the job's own commit.
+    /// Of the work tree that holds the folder. Outside of one it is the job's own commit. Without
+    /// git, as in the action's image, its files tell the commit; that something differs isn't seen.
     pub async fn of(folder: &Path, variables: &Variables) -> Checkout {
         let git = Git { folder, variables };
         let (commit, branch, status) = tokio::join!(
@@ -27,6 +28,10 @@ impl Checkout {
         // A job's checkout is detached: the job knows the branch.
         let of_job =
             || text("GITHUB_HEAD_REF").or_else(|| text("GITHUB_REF_NAME").filter(|_| is_branch(variables)));
+        let (commit, branch) = match commit {
+            None => head(folder).map_or((None, branch), |(commit, branch)| (Some(commit), branch)),
+            commit => (commit, branch),
+        };
         Checkout {
             dirty: commit.is_some() && status.is_some_and(|status| !status.is_empty()),
             commit: commit.or_else(|| text("GITHUB_SHA")),
@@ -37,6 +42,33 @@ impl Checkout {
 
 fn is_branch(variables: &Variables) -> bool {
     variables.get("GITHUB_REF_TYPE").is_none_or(|kind| kind == "branch")
+}
+
+/// The commit and the branch that `HEAD` names.
+fn head(folder: &Path) -> Option<(String, Option<String>)> {
+    let entry = folder.ancestors().map(|folder| folder.join(".git")).find(|entry| entry.exists())?;
+    let git = match fs::read_to_string(&entry) {
+        // A further work tree of a repository that is elsewhere.
+        Ok(link) => entry.parent()?.join(link.strip_prefix("gitdir:")?.trim()),
+        Err(_) => entry,
+    };
+    let head = fs::read_to_string(git.join("HEAD")).ok()?;
+    let Some(reference) = head.trim().strip_prefix("ref:").map(str::trim) else {
+        return Some((sha(&head)?, None));
+    };
+    let common = fs::read_to_string(git.join("commondir")).map_or(git.clone(), |path| git.join(path.trim()));
+    let loose =
+        [&git, &common].into_iter().find_map(|git| sha(&fs::read_to_string(git.join(reference)).ok()?));
+    let packed = || {
+        let packed = fs::read_to_string(common.join("packed-refs")).ok()?;
+        packed.lines().find_map(|line| sha(line.strip_suffix(reference)?))
+    };
+    Some((loose.or_else(packed)?, reference.strip_prefix("refs/heads/").map(str::to_owned)))
+}
+
+fn sha(text: &str) -> Option<String> {
+    let text = text.trim();
+    (text.len() >= 40 && text.chars().all(|c| c.is_ascii_hexdigit())).then(|| text.to_owned())
 }
 
 struct Git<'a> {
@@ -66,7 +98,7 @@ impl Git<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::{fs, process};
+    use std::process;
     use tempfile::TempDir;
 
     fn git(folder: &Path, args: &[&str]) {
@@ -109,6 +141,23 @@ mod tests {
         let detached = Checkout::of(path, &job).await;
         assert_eq!(detached.branch.as_deref(), Some("feature"));
         assert_ne!(detached.commit.as_deref(), Some("f00"));
+    }
+
+    #[test]
+    fn the_files_tell_the_commit_as_git_does() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path();
+        git(path, &["init", "--quiet"]);
+        assert_eq!(head(path), None);
+        git(path, &["commit", "--quiet", "--allow-empty", "-m", "x"]);
+        let (commit, branch) = head(path).unwrap();
+        assert_eq!((commit.len(), branch.as_deref()), (40, Some("main")));
+        git(path, &["pack-refs", "--all"]);
+        assert_eq!(head(&path.join("nothing/below")), Some((commit.clone(), branch)));
+        git(path, &["worktree", "add", "--quiet", "-b", "side/way", "side"]);
+        assert_eq!(head(&path.join("side")), Some((commit.clone(), Some("side/way".into()))));
+        git(path, &["checkout", "--quiet", "--detach"]);
+        assert_eq!(head(path), Some((commit, None)));
     }
 
     #[tokio::test]

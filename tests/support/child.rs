@@ -83,6 +83,10 @@ impl Child {
         }
     }
 
+    pub fn ends_within(&self, limit: Duration) -> bool {
+        self.ended(limit).is_some()
+    }
+
     /// Waits for its end; one that hangs is killed and fails the test with what it said.
     pub fn wait(self, limit: Duration) -> Ended {
         let status = self.ended(limit);

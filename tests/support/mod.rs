@@ -5,10 +5,12 @@
 mod child;
 mod project;
 mod run;
+mod runner;
 
 pub use child::{Child, Ended};
 pub use project::{Files, Project};
 pub use run::{Done, Run, Running};
+pub use runner::{Image, Step};
 
 use serde_json::{Value, json};
 use std::{
@@ -59,6 +61,11 @@ impl World {
     /// The world of a project's configuration, with stand-ins for containers.
     pub fn of(project: Project, args: &[&str]) -> World {
         World::serve(project, &[&["--no-docker"], args].concat())
+    }
+
+    /// The same, with containers.
+    pub fn with_containers(project: Project, args: &[&str]) -> World {
+        World::serve(project, args)
     }
 
     /// The world of `world.yml` in the project.

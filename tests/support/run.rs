@@ -160,7 +160,7 @@ fn events(files: &TempDir) -> Vec<Value> {
 }
 
 /// The runner's format: `name=value`, or `name<<END`, lines, `END`.
-fn pairs(text: &str) -> BTreeMap<String, String> {
+pub fn pairs(text: &str) -> BTreeMap<String, String> {
     let mut pairs = BTreeMap::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
