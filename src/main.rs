@@ -4,6 +4,7 @@ mod appspec;
 mod aws;
 mod cancel;
 mod checks;
+mod child;
 mod cli;
 mod config;
 mod console;

@@ -9,7 +9,7 @@ use crate::{
     event::Run,
     marker,
     request::{Build, Check, Concurrency, Until},
-    say::planned,
+    say::{self, planned},
     task_definition::Document,
 };
 use serde_json::{Value, json};
@@ -88,7 +88,10 @@ pub struct DeploymentStep {
     /// Where production and green answer, as far as known.
     pub production_url: Option<String>,
     pub test_url: Option<String>,
+    /// Checks on green at Ready.
     pub validate: Vec<Check>,
+    /// Checks on production in the termination wait.
+    pub verify: Vec<Check>,
     pub alarms: Vec<String>,
     /// Our own deployment, started by an earlier run with the same marker and still running.
     pub attach: Option<String>,
@@ -174,6 +177,8 @@ impl Plan {
                     "on-request": deployment.rollback.on_request,
                 },
                 "alarms": deployment.alarms,
+                "validate": deployment.validate.iter().map(say::checks::name).collect::<Vec<_>>(),
+                "verify": deployment.verify.iter().map(say::checks::name).collect::<Vec<_>>(),
                 "production-url": deployment.production_url,
                 "test-url": deployment.test_url,
                 "attaches-to": deployment.attach,

@@ -101,7 +101,10 @@ pub struct Environment {
     pub concurrency: Concurrency,
     /// Alarms to watch beside the group's own.
     pub alarms: Vec<String>,
+    /// Checks on green before production traffic.
     pub validate: Vec<Check>,
+    /// Checks on production after the shift.
+    pub verify: Vec<Check>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,19 +137,121 @@ pub enum Concurrency {
     Fail,
 }
 
-/// A check on green before production traffic.
+/// A check on green.
 #[derive(Clone, Debug)]
 pub enum Check {
     Http(HttpCheck),
+    Run(RunCheck),
+    Load(LoadCheck),
+}
+
+impl Check {
+    /// How long it may take until it has decided.
+    pub fn longest(&self) -> Duration {
+        match self {
+            Check::Http(check) => check.within + check.ask.timeout,
+            Check::Run(check) => check.timeout,
+            Check::Load(check) => check.time + check.ask.timeout,
+        }
+    }
+
+    /// Whether the run itself has to reach the side that it asks.
+    pub fn asks(&self) -> bool {
+        matches!(self, Check::Http(_) | Check::Load(_))
+    }
+
+    pub fn when_inconclusive(&self) -> Inconclusive {
+        match self {
+            Check::Load(check) => check.inconclusive,
+            _ => Inconclusive::Hold,
+        }
+    }
+}
+
+/// A request and how it is made.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    pub path: String,
+    pub method: String,
+    pub headers: BTreeMap<String, String>,
+    /// The Host header, and the server's name over TLS.
+    pub host: Option<String>,
+    /// Certificates to trust beside the system's own.
+    pub ca: Option<PathBuf>,
+    pub timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
 pub struct HttpCheck {
-    pub path: String,
+    pub ask: Ask,
     pub status: u16,
     /// A text that the body must contain.
     pub contains: Option<String>,
-    pub timeout: Duration,
+    /// JSON pointer → the value there, as text.
+    pub json: BTreeMap<String, String>,
+    pub latency: Option<Duration>,
     /// How long to try until it passes.
     pub within: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct RunCheck {
+    /// For a shell; at least one of this and the image is there.
+    pub command: Option<String>,
+    pub image: Option<String>,
+    /// Where it runs.
+    pub folder: PathBuf,
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct LoadCheck {
+    pub ask: Ask,
+    /// Requests a second.
+    pub rate: u32,
+    pub time: Duration,
+    pub connections: u32,
+    pub min_samples: u32,
+    /// In percent.
+    pub errors: Option<f64>,
+    pub latencies: Latencies<Duration>,
+    /// Points of percent above blue's.
+    pub errors_above_blue: Option<f64>,
+    /// Multiples of blue's.
+    pub times_blue: Latencies<f64>,
+    pub inconclusive: Inconclusive,
+}
+
+/// A figure, or a limit, for each of the percentiles that are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Latencies<T> {
+    pub p50: Option<T>,
+    pub p95: Option<T>,
+    pub p99: Option<T>,
+}
+
+impl<T: Copy> Latencies<T> {
+    /// Those that there are, with the percentile's name.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, T)> {
+        let all = [("p50", self.p50), ("p95", self.p95), ("p99", self.p99)];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
+impl LoadCheck {
+    /// Whether blue gets the same load.
+    pub fn asks_blue(&self) -> bool {
+        self.errors_above_blue.is_some() || self.times_blue.each().next().is_some()
+    }
+}
+
+/// What to do when nothing can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inconclusive {
+    /// Decide nothing: the deployment waits for somebody who can tell.
+    #[default]
+    Hold,
+    /// Take it as failed.
+    Fail,
 }

@@ -2,14 +2,20 @@
 //! after the shift. They run one after the other, and each tells the measured figure beside its
 //! limit.
 
+mod ask;
+mod figures;
 mod http;
+mod load;
+mod run;
+
+pub use figures::{Figures, Side};
+pub use http::Found;
 
 use crate::{
     deployment::Context,
     event::{Conclusion, Event},
     outcome::Finding,
-    plan::Plan,
-    request::Check,
+    request::{Check, Inconclusive},
     say::checks as say,
 };
 use std::time::Duration;
@@ -21,16 +27,17 @@ pub enum Moment {
     /// While the deployment waits at `Ready`: green answers under the test listener, production
     /// is on blue.
     Validate,
+    /// After the shift, while blue stands by: green answers under the production listener, and
+    /// blue nowhere.
+    Verify,
 }
 
 /// Everything that a check may need to know.
-#[allow(dead_code, reason = "the kinds of checks differ in what they need")]
 pub struct Scene<'a> {
     pub moment: Moment,
     /// Clients, report, pace, the wish to cancel. A check heeds that wish itself and ends
     /// soon; what it says then counts for nothing.
     pub context: &'a Context<'a>,
-    pub plan: &'a Plan,
     pub deployment: &'a str,
     /// The new revision's ARN.
     pub task_definition: &'a str,
@@ -68,14 +75,20 @@ pub async fn decide(checks: &[Check], scene: &Scene<'_>) -> Verdict {
     for check in checks {
         let ended = match check {
             Check::Http(check) => scene.unless_cancelled(http::check(check, scene)).await,
+            Check::Run(check) => Some(run::check(check, scene).await),
+            Check::Load(check) => scene.unless_cancelled(load::check(check, scene)).await,
         };
         let Some(Ended { verdict, measured, limit }) = ended.filter(|_| !scene.cancelled()) else {
             return Verdict::Inconclusive(say::cancelled());
         };
         let conclusion = verdict.conclusion();
         scene.context.report.tell(Event::Check { name: say::name(check), conclusion, measured, limit });
-        if verdict != Verdict::Passed {
-            return verdict;
+        match verdict {
+            Verdict::Passed => {}
+            Verdict::Inconclusive(finding) if check.when_inconclusive() == Inconclusive::Fail => {
+                return Verdict::Failed(finding);
+            }
+            verdict => return verdict,
         }
     }
     Verdict::Passed

@@ -101,8 +101,19 @@ pub fn has_form(form: &str, text: &str) -> bool {
             .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()),
         "url-path" => text.starts_with('/') && !text.contains(char::is_whitespace),
         "path" => !text.is_empty(),
+        "host" => {
+            text.contains(|c: char| c.is_ascii_alphabetic())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        }
+        "percent" => percent(text).is_some(),
         _ => true,
     }
+}
+
+/// `1%` as 1.
+pub fn percent(text: &str) -> Option<f64> {
+    let number: f64 = text.strip_suffix('%')?.trim().parse().ok()?;
+    (0.0..=100.0).contains(&number).then_some(number)
 }
 
 /// A repository's name as ECR takes it.

@@ -1,7 +1,7 @@
 //! `greenlight.yml` as types. The JSON Schema, the flags and the action's inputs are made from
 //! them, so what stands in a doc comment here is what people read.
 
-use crate::request::{Auth, Concurrency, Until};
+use crate::request::{Auth, Concurrency, Inconclusive, Until};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
@@ -137,17 +137,24 @@ pub struct Environment {
     /// CloudWatch alarms to watch beside the deployment group's own.
     #[serde(default)]
     pub alarms: Vec<String>,
-    /// Checks on green before it gets production traffic.
+    /// Checks on green, through the test listener, before it gets production traffic.
     #[serde(default)]
     pub validate: Vec<Check>,
+    /// Checks through the production listener after the shift, while blue still stands by; what fails brings blue back.
+    #[serde(default)]
+    pub verify: Vec<Check>,
 }
 
 /// One check; the key says of which kind.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
-    /// A request to green through the test listener.
+    /// A request to green.
     Http(HttpCheck),
+    /// A command of yours, which finds GREEN_URL, BLUE_URL, IMAGE, TASK_DEFINITION and DEPLOYMENT_ID in its environment.
+    Run(RunCheck),
+    /// Requests to green at a steady rate, and to blue side by side where the two are compared.
+    Load(LoadCheck),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -156,15 +163,102 @@ pub struct HttpCheck {
     /// The path to ask for, with its query.
     #[schemars(extend("format" = "url-path"))]
     pub path: String,
+    /// The request's method (default: GET).
+    pub method: Option<String>,
+    /// Headers of the request, by name.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The name that green is asked for: as the Host header, and over TLS as the server's name.
+    #[schemars(extend("format" = "host"))]
+    pub host: Option<String>,
+    /// A PEM file of certificates to trust beside the system's own.
+    #[schemars(extend("format" = "path"))]
+    pub ca: Option<String>,
     /// The status that is expected (default: 200).
     #[schemars(range(min = 100, max = 599))]
     pub status: Option<u16>,
     /// A text that the body has to contain.
     pub contains: Option<String>,
-    /// How long one answer may take (default: 5s).
+    /// What the body, as JSON, has to hold: JSON pointers such as `/status`, each with its value.
+    #[serde(default)]
+    pub json: BTreeMap<String, String>,
+    /// How long the answer may take at the most to pass.
+    pub latency: Option<Span>,
+    /// How long an answer is waited for (default: 5s).
     pub timeout: Option<Span>,
     /// How long to try until it passes (default: 1m).
     pub within: Option<Span>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RunCheck {
+    /// What a shell (`sh -e`) runs in the file's folder; it passes when it ends with 0.
+    pub command: Option<String>,
+    /// An image to run it in, with `docker run`; without `command` the image's own is run.
+    pub image: Option<String>,
+    /// How long it may take (default: 2m); then it is ended and has failed.
+    pub timeout: Option<Span>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LoadCheck {
+    /// The path to ask for, with its query.
+    #[schemars(extend("format" = "url-path"))]
+    pub path: String,
+    /// The request's method (default: GET).
+    pub method: Option<String>,
+    /// Headers of the request, by name.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The name that is asked for: as the Host header, and over TLS as the server's name.
+    #[schemars(extend("format" = "host"))]
+    pub host: Option<String>,
+    /// A PEM file of certificates to trust beside the system's own.
+    #[schemars(extend("format" = "path"))]
+    pub ca: Option<String>,
+    /// Requests a second, on each side (default: 20).
+    #[schemars(range(min = 1, max = 2000))]
+    pub rate: Option<u32>,
+    /// How long to send (default: 30s).
+    #[serde(rename = "for")]
+    pub time: Option<Span>,
+    /// Connections to each side at the most (default: 50).
+    #[schemars(range(min = 1, max = 1000))]
+    pub connections: Option<u32>,
+    /// How long an answer is waited for; a later one is an error (default: 5s).
+    pub timeout: Option<Span>,
+    /// With fewer requests than this nothing is told from them (default: 100).
+    #[schemars(range(min = 1))]
+    pub min_samples: Option<u32>,
+    /// The share of requests, as `1%`, that may get no answer or one that is neither 2xx nor 3xx.
+    #[schemars(extend("format" = "percent"))]
+    pub errors: Option<String>,
+    /// The time within which half of the requests are answered.
+    pub p50: Option<Span>,
+    /// The time within which 95 of 100 requests are answered.
+    pub p95: Option<Span>,
+    /// The time within which 99 of 100 requests are answered.
+    pub p99: Option<Span>,
+    /// Limits by what blue shows under the same load at the same time, through the production listener.
+    pub against_blue: Option<AgainstBlue>,
+    /// What to do when there were too few requests to tell (default: hold).
+    pub inconclusive: Option<Inconclusive>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AgainstBlue {
+    /// How much more of green's requests may fail than of blue's, in points, as `1%`.
+    #[schemars(extend("format" = "percent"))]
+    pub errors: Option<String>,
+    /// Green's p50 at most, as a multiple of blue's.
+    pub p50: Option<f64>,
+    /// Green's p95 at most, as a multiple of blue's: `1.2`.
+    pub p95: Option<f64>,
+    /// Green's p99 at most, as a multiple of blue's.
+    pub p99: Option<f64>,
 }
 
 /// A rehearsal's world, where it can't be told from the rest of the file.

@@ -4,6 +4,7 @@
 mod group;
 mod near;
 mod pull;
+mod reach;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod traffic;
 mod watch;
 
 pub use group::{Active, Group};
+pub use reach::Unreachable;
 pub use service::Service;
 #[cfg(test)]
 pub use service::{Balancer, TaskSetNow};
@@ -59,6 +61,8 @@ pub struct Current {
     /// The revision that our own active deployment brings, when there is one.
     pub attached: Option<Revision>,
     pub traffic: Traffic,
+    /// Of the addresses that the checks ask.
+    pub unreachable: Vec<Unreachable>,
     pub alarms: Vec<AlarmNow>,
     /// Alarms that are named and don't exist.
     pub missing_alarms: Vec<String>,
@@ -210,6 +214,7 @@ impl Current {
         current.traffic = current.take(traffic).unwrap_or_default();
         (current.alarms, current.missing_alarms) = current.take(alarms).unwrap_or_default();
         current.take(pull);
+        current.unreachable = reach::read(environment, &current.traffic, variables).await;
 
         if current.latest.is_none()
             && let Some(live) = &current.live

@@ -112,6 +112,7 @@ async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> 
         concurrency: Concurrency::Wait,
         alarms: Vec::new(),
         validate: Vec::new(),
+        verify: Vec::new(),
     };
     let build = BuildAccount {
         role: Some(role("111111111111", "greenlight-build")),

@@ -1,5 +1,5 @@
 //! What a run does where its checks decide: at Ready it lets the deployment go on, stops it, or
-//! holds it for somebody who can tell.
+//! holds it for somebody who can tell; after the shift it takes production back.
 
 use super::{
     Conduct,
@@ -8,37 +8,33 @@ use super::{
 use crate::{
     checks::{self, Moment, Scene, Verdict},
     event::Event,
-    outcome::{Finding, Outcome, Word},
+    outcome::{Outcome, Word},
+    request::Check,
     say::deployment as say,
 };
+use std::time::Duration;
 use tokio::time::Instant;
 
-/// The part of a wait in which checks are decided: the wait began before it was seen.
+/// Attempts to stop what has failed its checks.
+const STOPS: u32 = 5;
+/// The part of a wait in which checks are decided: the wait began before it was seen, and the
+/// word has to reach CodeDeploy before its end.
 const DECIDED_BY: f64 = 0.9;
+
+/// How much of a wait checks may take.
+pub fn time_for_checks(wait: Duration) -> Duration {
+    wait.mul_f64(DECIDED_BY)
+}
 
 impl Follow<'_> {
     /// At `Ready` nothing happens until ContinueDeployment, or until the ready wait is over.
     pub(super) async fn at_ready(&mut self) -> Option<Outcome> {
         let context = self.context;
-        let Conduct::Deploy { plan, image } = self.conduct;
+        let Conduct::Deploy { plan, .. } = self.conduct;
         let step = &plan.deployment;
+        let addresses = (step.test_url.as_deref(), step.production_url.as_deref());
         let wait = step.ready_wait.unwrap_or_default();
-        let scene = Scene {
-            moment: Moment::Validate,
-            context,
-            plan,
-            deployment: &self.id,
-            task_definition: &self.task_definition,
-            image,
-            green_url: step.test_url.as_deref(),
-            blue_url: step.production_url.as_deref(),
-            deadline: Instant::now() + context.pace.real(wait.mul_f64(DECIDED_BY)),
-        };
-        let verdict = checks::decide(&step.validate, &scene).await;
-        if context.cancel.is_requested() {
-            return None;
-        }
-        match verdict {
+        match self.decide(Moment::Validate, &step.validate, addresses, wait).await? {
             Verdict::Passed => match context.ask_to_continue(&self.id).await {
                 Ok(()) => self.continued = true,
                 Err(failure) if failure.may_pass() => context.pace.sleep(AGAIN).await,
@@ -48,7 +44,12 @@ impl Follow<'_> {
                     context.report.tell(Event::Warning { text: say::not_continued(&self.id, &failure) });
                 }
             },
-            Verdict::Inconclusive(finding) => return Some(self.held(finding).await),
+            Verdict::Inconclusive(finding) => {
+                let mut outcome = Outcome::new(Word::Held, say::held(&self.id), self.production_now().await);
+                outcome.findings = vec![finding];
+                outcome.next = Some(say::go_on(&self.id, context.course.ready_wait));
+                return Some(outcome);
+            }
             Verdict::Failed(finding) => {
                 self.stopped_for = Some(finding);
                 self.continued = true;
@@ -60,11 +61,77 @@ impl Follow<'_> {
         None
     }
 
-    /// What nobody can tell, nobody decides for the user.
-    async fn held(&self, finding: Finding) -> Outcome {
-        let mut outcome = Outcome::new(Word::Held, say::held(&self.id), self.production_now().await);
-        outcome.findings = vec![finding];
-        outcome.next = Some(say::go_on(&self.id, self.context.course.ready_wait));
+    /// Green has all production traffic, and blue stands by: until that is over, a stop takes
+    /// production back.
+    pub(super) async fn at_termination_wait(&mut self) -> Option<Outcome> {
+        let context = self.context;
+        let Conduct::Deploy { plan, .. } = self.conduct;
+        let step = &plan.deployment;
+        let addresses = (step.production_url.as_deref(), None);
+        let verdict = self.decide(Moment::Verify, &step.verify, addresses, step.termination_wait).await?;
+        self.verified = true;
+        match verdict {
+            Verdict::Passed => None,
+            Verdict::Inconclusive(finding) => {
+                let production = self.production_now().await;
+                let mut outcome = Outcome::new(Word::Held, say::held_after_shift(&self.id), production);
+                outcome.findings = vec![finding];
+                outcome.next = Some(say::decide_before_blue_goes(step.termination_wait));
+                Some(outcome)
+            }
+            Verdict::Failed(finding) => {
+                self.stopped_for = Some(finding);
+                let mut tries = 1;
+                while let Err(failure) = context.ask_to_stop(&self.id).await {
+                    if !failure.may_pass() || tries == STOPS {
+                        return Some(self.take_back(&failure.to_string()).await);
+                    }
+                    tries += 1;
+                    context.pace.sleep(AGAIN).await;
+                }
+                None
+            }
+        }
+    }
+
+    /// CodeDeploy calls it a success; our own checks may have said otherwise too late for a stop.
+    pub(super) async fn ended_well(&mut self) -> Outcome {
+        match &self.stopped_for {
+            Some(_) => self.take_back(say::ENDED_MEANWHILE).await,
+            None => self.succeeded().await,
+        }
+    }
+
+    /// What can't be stopped any more is taken back by another deployment.
+    async fn take_back(&mut self, why: &str) -> Outcome {
+        let happened = say::not_stopped_after_shift(&self.id, why);
+        let mut outcome = Outcome::new(Word::NeedsAttention, happened, self.production_now().await);
+        outcome.findings = self.stopped_for.clone().into_iter().collect();
+        outcome.next = Some(say::deploy_before(&self.context.course.live_arn));
         outcome
+    }
+
+    /// `None` when the run was cancelled meanwhile.
+    async fn decide(
+        &self,
+        moment: Moment,
+        checks: &[Check],
+        (green_url, blue_url): (Option<&str>, Option<&str>),
+        wait: Duration,
+    ) -> Option<Verdict> {
+        let context = self.context;
+        let Conduct::Deploy { image, .. } = self.conduct;
+        let scene = Scene {
+            moment,
+            context,
+            deployment: &self.id,
+            task_definition: &self.task_definition,
+            image,
+            green_url,
+            blue_url,
+            deadline: Instant::now() + context.pace.real(time_for_checks(wait)),
+        };
+        let verdict = checks::decide(checks, &scene).await;
+        (!context.cancel.is_requested()).then_some(verdict)
     }
 }

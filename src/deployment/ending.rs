@@ -87,6 +87,9 @@ impl Follow<'_> {
                 outcome
             }
         };
+        if let Some(share) = self.exposure.until(context.pace.now()) {
+            outcome.happened = format!("{} {}", outcome.happened, say::exposed(&share));
+        }
         outcome.findings = vec![cause];
         outcome.rollback_deployment = rollback;
         outcome

@@ -3,6 +3,7 @@
 
 use super::{
     Conduct, Context, create,
+    exposure::Exposure,
     observe::{self, Depth, End, Observation, Phase},
     pace::Pacer,
 };
@@ -55,6 +56,8 @@ pub async fn follow(
         pacer: Pacer::new(course.shape, course.termination_wait),
         told: Told::default(),
         continued: false,
+        verified: matches!(conduct, Conduct::Deploy { plan, .. } if plan.deployment.verify.is_empty()),
+        exposure: Exposure::default(),
         stopped_for: None,
         id: created.id.clone(),
         task_definition: task_definition.to_owned(),
@@ -76,6 +79,9 @@ pub(super) struct Follow<'a> {
     pub told: Told,
     /// ContinueDeployment was asked for.
     pub continued: bool,
+    /// The checks of the termination wait have decided.
+    pub verified: bool,
+    pub exposure: Exposure,
     /// Why we ourselves stopped it.
     pub stopped_for: Option<Finding>,
 }
@@ -132,12 +138,18 @@ impl Follow<'_> {
                     continue;
                 }
                 Phase::TerminationWait => {
-                    if context.course.until == Until::TrafficShifted {
+                    if !self.verified {
+                        if let Some(outcome) = self.at_termination_wait().await {
+                            return outcome;
+                        }
+                        continue;
+                    }
+                    if self.stopped_for.is_none() && context.course.until == Until::TrafficShifted {
                         return self.shifted().await;
                     }
                     depth = Depth::Status;
                 }
-                Phase::Ended(End::Succeeded) => return self.succeeded().await,
+                Phase::Ended(End::Succeeded) => return self.ended_well().await,
                 Phase::Ended(End::Failed | End::Stopped) => return self.failed(seen).await,
                 _ => {}
             }
@@ -184,6 +196,7 @@ impl Follow<'_> {
         let traffic = (weight(&seen.blue), weight(&seen.green));
         if self.told.traffic != Some(traffic) && traffic != (0.0, 0.0) {
             self.told.traffic = Some(traffic);
+            self.exposure.saw(self.context.pace.now(), traffic.1);
             report.tell(Event::Traffic { blue: traffic.0, green: traffic.1 });
         }
     }

@@ -11,6 +11,7 @@ mod checked;
 mod course;
 mod create;
 mod ending;
+mod exposure;
 mod follow;
 mod observe;
 mod pace;
@@ -18,8 +19,10 @@ mod production;
 mod shape;
 mod steer;
 
+pub use checked::time_for_checks;
 pub use course::Course;
 pub use create::wait_for_slot;
+pub use exposure::Share;
 pub use follow::carry_out;
 pub use observe::Cause;
 pub use production::Production;

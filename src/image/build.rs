@@ -1,15 +1,9 @@
 //! One `buildx build --push`: its command line, its run, and what it made.
 
-use super::{
-    Image,
-    buildx::{self, Ended},
-    docker_config::DockerConfig,
-    ecr::Login,
-    failure,
-    manifest::is_digest,
-};
+use super::{Image, buildx, docker_config::DockerConfig, ecr::Login, failure, manifest::is_digest};
 use crate::{
     cancel::Cancel,
+    child::{Cut, Ended},
     event::Event,
     outcome::{Stop, Word},
     report::Reporter,
@@ -70,7 +64,7 @@ pub async fn build(
     });
     match ended.await? {
         Ended { status, .. } if status.success() => {}
-        Ended { cancelled: true, .. } => {
+        Ended { cut: Some(Cut::Cancelled), .. } => {
             return Err(Stop { word: Word::Cancelled, findings: Vec::new() }.into());
         }
         Ended { status, .. } => {

@@ -15,14 +15,11 @@ use crate::{
     },
     image::words,
     outcome::Finding,
-    request::{
-        Auth, Build, BuildAccount, Check, Environment, HttpCheck, ImageRequest, Request, Role,
-        TaskDefinitionSource,
-    },
+    request::{Auth, Build, BuildAccount, Environment, ImageRequest, Request, Role, TaskDefinitionSource},
     say::inputs as say,
 };
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Adds what is wrong to the findings; `None` when something that can't be done without is missing.
 pub fn request(
@@ -62,10 +59,10 @@ pub fn request(
     Some(request)
 }
 
-struct Assembly<'a> {
+pub(super) struct Assembly<'a> {
     environment: &'a str,
     options: &'a Options,
-    source: &'a Source,
+    pub(super) source: &'a Source,
     problems: &'a [Problem],
     findings: &'a mut Vec<Finding>,
 }
@@ -209,7 +206,8 @@ impl Assembly<'_> {
             until: fields.until.unwrap_or_default(),
             concurrency: fields.concurrency.unwrap_or_default(),
             alarms: fields.alarms.clone(),
-            validate: fields.validate.iter().cloned().map(check).collect(),
+            validate: self.checks(&fields.validate, &section.key("validate")),
+            verify: self.checks(&fields.verify, &section.key("verify")),
         }
     }
 
@@ -281,7 +279,7 @@ impl Assembly<'_> {
         })
     }
 
-    fn file(&mut self, path: &str, section: &Path, key: &str) -> PathBuf {
+    pub(super) fn file(&mut self, path: &str, section: &Path, key: &str) -> PathBuf {
         let path = self.path(path);
         if !path.is_file() {
             let shown = self.source.shown(&path);
@@ -290,11 +288,11 @@ impl Assembly<'_> {
         path
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.source.folder.join(path)
     }
 
-    fn add(&mut self, finding: impl FnOnce(&Subject) -> Finding, path: &Path) {
+    pub(super) fn add(&mut self, finding: impl FnOnce(&Subject) -> Finding, path: &Path) {
         self.findings.push(finding(&self.source.subject(path)));
     }
 
@@ -313,18 +311,6 @@ impl Assembly<'_> {
 fn account(stated: Option<&str>, role: Option<&Role>) -> Option<String> {
     let of_role = || RoleArn::parse(&role?.arn).map(|role| role.account);
     stated.or_else(of_role).map(str::to_owned)
-}
-
-fn check(check: file::Check) -> Check {
-    match check {
-        file::Check::Http(http) => Check::Http(HttpCheck {
-            path: http.path,
-            status: http.status.unwrap_or(200),
-            contains: http.contains,
-            timeout: http.timeout.map_or(Duration::from_secs(5), |span| span.0),
-            within: http.within.map_or(Duration::from_secs(60), |span| span.0),
-        }),
-    }
 }
 
 fn is_session_tag(name: &str, value: &str) -> bool {

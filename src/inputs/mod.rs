@@ -2,6 +2,7 @@
 //! far as that goes without asking anyone. Everything that is wrong is told in one go.
 
 mod assemble;
+mod checks;
 pub mod field;
 pub mod source;
 

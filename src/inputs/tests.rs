@@ -82,7 +82,7 @@ fn a_file_becomes_a_request() {
     assert_eq!(build.build_args["RELEASE"], "1.10");
     assert_eq!(build.dockerfile, folder.path().join("Dockerfile"));
     let [Check::Http(http)] = environment.validate.as_slice() else { unreachable!() };
-    assert_eq!((http.status, http.within.as_secs(), http.timeout.as_secs()), (200, 120, 5));
+    assert_eq!((http.status, http.within.as_secs(), http.ask.timeout.as_secs()), (200, 120, 5));
     assert_eq!(rehearse.ready_wait.unwrap().0.as_secs(), 300);
 }
 
@@ -205,7 +205,7 @@ auth: oidcc
     greenlight.yml:23: `environments.production.validate[0].http.status` is the number 700, where a whole number from 100 to 599 is expected. Write the number, without quotes.
     greenlight.yml:23: `environments.production.validate[0].http.timout` is a key that Greenlight doesn't know. Did you mean `timeout`?
     greenlight.yml:24: `environments.production.validate[1].htp` is a key that Greenlight doesn't know. Did you mean `http`?
-    greenlight.yml:25: `environments.production.validate[2]` has to have exactly one key, which says what it is. Known here: `http`.
+    greenlight.yml:25: `environments.production.validate[2]` has to have exactly one key, which says what it is. Known here: `http`, `run` and `load`.
     greenlight.yml:28: `environments.staging.tag-session` is the text `yes`, where a boolean is expected. Write `true` or `false`.
     greenlight.yml:30: `auth` can't be `oidcc`. Take one of `auto`, `oidc` and `ambient`.
     ");

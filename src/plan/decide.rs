@@ -4,16 +4,16 @@ use super::{DeploymentStep, ImageStep, Plan, TaskDefinitionStep};
 use crate::{
     appspec::{AppSpec, Kept},
     current::{Current, Group, Service, group_name},
-    deployment::{Budget, Shape},
+    deployment::{Budget, Shape, time_for_checks},
     documents,
     event::Run,
     marker::{self, Found},
     outcome::{Finding, Stop},
-    request::{Concurrency, ImageRequest, Request},
+    request::{Check, Concurrency, ImageRequest, Request},
     say::{deployment as deployment_say, plan as say},
     task_definition::{Document, Revision, SIZE_LIMIT},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Below `STOP_DEPLOYMENT`'s wait, nothing is lost when the group does without these.
 const ROLLBACK_WHEN: [&str; 3] = ["on failure", "on an alarm", "on request"];
@@ -110,6 +110,7 @@ impl Plan {
                 target_groups: group.target_groups,
                 production_url,
                 validate: environment.validate.clone(),
+                verify: environment.verify.clone(),
                 alarms,
                 attach,
                 active,
@@ -291,21 +292,44 @@ fn group_findings(request: &Request, current: &Current, findings: &mut Vec<Findi
             findings.push(say::only_at_once(config));
         }
     }
-    if !request.environment.validate.is_empty() {
-        validate_findings(request, current, group, findings);
-    }
+    check_findings(request, current, group, findings);
 }
 
-fn validate_findings(request: &Request, current: &Current, group: &Group, findings: &mut Vec<Finding>) {
-    if group.ready_wait.is_none() {
-        findings.push(say::cannot_hold(&group.name));
+fn check_findings(request: &Request, current: &Current, group: &Group, findings: &mut Vec<Finding>) {
+    let environment = &request.environment;
+    let (validate, verify) = (&environment.validate, &environment.verify);
+    let longest = |checks: &[Check]| checks.iter().map(Check::longest).sum::<Duration>();
+    if !validate.is_empty() {
+        match group.ready_wait {
+            None => findings.push(say::cannot_hold(&group.name)),
+            Some(wait) if longest(validate) > time_for_checks(wait) => {
+                findings.push(say::checks_beyond_ready_wait(&group.name, longest(validate), wait));
+            }
+            Some(_) => {}
+        }
     }
-    if group.test_listeners.is_empty() {
+    if !validate.is_empty() && group.test_listeners.is_empty() {
         findings.push(say::no_test_listener(&group.name));
-    } else if request.environment.test_url.is_none() && current.traffic.test.iter().all(|l| l.url().is_none())
+    } else if !validate.is_empty()
+        && environment.test_url.is_none()
+        && current.traffic.test.iter().all(|l| l.url().is_none())
     {
         findings.push(say::no_test_url());
     }
+    if longest(verify) > time_for_checks(group.termination_wait) {
+        findings.push(say::checks_beyond_termination_wait(
+            &group.name,
+            longest(verify),
+            group.termination_wait,
+        ));
+    }
+    if !verify.is_empty()
+        && environment.url.is_none()
+        && current.traffic.production.iter().all(|l| l.url().is_none())
+    {
+        findings.push(say::no_production_url());
+    }
+    findings.extend(current.unreachable.iter().map(say::unreachable));
 }
 
 fn watch_findings(current: &Current, findings: &mut Vec<Finding>, warnings: &mut Vec<String>) {

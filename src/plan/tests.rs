@@ -12,8 +12,8 @@ use crate::{
     outcome::{Finding, Stop, Word},
     plan::RollbackEvents,
     request::{
-        Auth, Build, Check, Concurrency, Environment, HttpCheck, ImageRequest, Request, TaskDefinitionSource,
-        Until,
+        Ask, Auth, Build, Check, Concurrency, Environment, HttpCheck, ImageRequest, Request,
+        TaskDefinitionSource, Until,
     },
     task_definition::{Document, FromFile, Revision},
 };
@@ -31,10 +31,16 @@ fn minutes(n: u64) -> Duration {
 
 fn check() -> Check {
     Check::Http(HttpCheck {
-        path: "/version".into(),
+        ask: Ask {
+            path: "/version".into(),
+            method: "GET".into(),
+            timeout: Duration::from_secs(5),
+            ..Ask::default()
+        },
         status: 200,
         contains: None,
-        timeout: Duration::from_secs(5),
+        json: BTreeMap::new(),
+        latency: None,
         within: minutes(1),
     })
 }
@@ -65,6 +71,7 @@ fn request() -> Request {
             concurrency: Concurrency::Wait,
             alarms: vec!["hello-5xx".into()],
             validate: vec![check()],
+            verify: Vec::new(),
         },
         build_account: None,
         image: ImageRequest::Build(Build {
@@ -230,7 +237,7 @@ fn a_plan_for_people() {
       CodeDeploy hello / hello-production to prod/hello, CodeDeployDefault.ECSCanary10Percent5Minutes (as the configuration names it)
       1. start green with 2 tasks, wait until it is healthy
       2. send test traffic to green at http://hello.example:9001
-      3. see that green answers 200 on /version, within 1m
+      3. see that green answers GET /version with status 200, tried for 1m
       4. shift 10% of production traffic at http://hello.example, and the rest after 5m
       5. watch `hello-5xx`
       6. keep blue for 1m, then end it

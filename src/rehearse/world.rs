@@ -5,7 +5,7 @@ use super::task_definition::TaskDefinition;
 use crate::{
     inputs::Inputs,
     permissions::{self, Scope},
-    request::{Check, ImageRequest, Role},
+    request::{Check, HttpCheck, ImageRequest, Role},
 };
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -119,7 +119,8 @@ pub fn describe(
     let accounts =
         if build_account == deploy_account { vec![merged(build, deploy)] } else { vec![build, deploy] };
     let caller = spec::CallerSpec { account: build_account, user: CALLER.into() };
-    let stand_in = environment.validate.iter().map(stand_in_for).collect();
+    let checks = environment.validate.iter().chain(&environment.verify);
+    let stand_in = checks.filter_map(stand_in_for).collect();
     Ok((
         spec::WorldSpec {
             regions,
@@ -135,9 +136,58 @@ pub fn describe(
 }
 
 /// Stand-ins answer a check as it wants to be answered: no application is behind them.
-fn stand_in_for(Check::Http(check): &Check) -> (String, spec::StandInAnswer) {
-    let path = check.path.split('?').next().unwrap_or_default().to_owned();
-    (path, spec::StandInAnswer { status: check.status, body: check.contains.clone().unwrap_or_default() })
+fn stand_in_for(check: &Check) -> Option<(String, spec::StandInAnswer)> {
+    let Check::Http(check) = check else { return None };
+    let path = check.ask.path.split('?').next().unwrap_or_default().to_owned();
+    Some((path, spec::StandInAnswer { status: check.status, body: body(check) }))
+}
+
+/// A body with all that a check wants of it.
+fn body(check: &HttpCheck) -> String {
+    let text = check.contains.clone().unwrap_or_default();
+    if check.json.is_empty() {
+        return text;
+    }
+    let mut document = json!({});
+    for (pointer, value) in &check.json {
+        // What reads as JSON is compared as such.
+        let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+        put(&mut document, pointer, value);
+    }
+    let body = document.to_string();
+    if body.contains(&text) {
+        return body;
+    }
+    put(&mut document, "/also", json!(text));
+    document.to_string()
+}
+
+/// Puts a value where a JSON pointer points, making what is on the way.
+fn put(document: &mut Value, pointer: &str, value: Value) {
+    let mut place = document;
+    for step in pointer.split('/').skip(1) {
+        let key = step.replace("~1", "/").replace("~0", "~");
+        place = match key.parse::<usize>() {
+            Ok(at) => {
+                if !place.is_array() {
+                    *place = json!([]);
+                }
+                let Value::Array(items) = place else { return };
+                if items.len() <= at {
+                    items.resize(at + 1, Value::Null);
+                }
+                &mut items[at]
+            }
+            Err(_) => {
+                if !place.is_object() {
+                    *place = json!({});
+                }
+                let Value::Object(fields) = place else { return };
+                fields.entry(key).or_insert(Value::Null)
+            }
+        };
+    }
+    *place = value;
 }
 
 /// Everything in the deploy account but the deploy role.

@@ -3,7 +3,7 @@
 use super::refusals;
 use crate::{
     aws::Failure,
-    deployment::{Cause, Production},
+    deployment::{Cause, Production, Share},
     outcome::Finding,
 };
 use std::time::Duration;
@@ -12,6 +12,7 @@ pub const SHIFTING: &str = "production traffic shifts to green";
 pub const TERMINATION_WAIT: &str = "blue stands by until the termination wait is over";
 pub const PRODUCTION_UNREAD: &str = "What production is on could not be read.";
 pub const FIX_AND_DEPLOY: &str = "Mend the cause and deploy again; nothing has to be cleaned up.";
+pub const ENDED_MEANWHILE: &str = "it had ended meanwhile";
 pub const NO_ANSWER: &str = "no answer in time";
 
 /// The last part of an ARN, `hello:8`: what people call a revision.
@@ -194,4 +195,40 @@ pub fn go_on(id: &str, ready_wait: Option<Duration>) -> String {
         "Let deployment {id} go on with `greenlight approve`, or stop it with `greenlight rollback`{}.",
         wait.unwrap_or_default()
     )
+}
+
+/// After the shift nothing can be held: blue goes when its time is over.
+pub fn held_after_shift(id: &str) -> String {
+    format!(
+        "Deployment {id} has moved all production traffic to green, and nobody could tell whether that is well."
+    )
+}
+
+pub fn decide_before_blue_goes(termination_wait: Duration) -> String {
+    format!(
+        "Blue stands by for {} after the shift: take production back until then with `greenlight rollback`, or let it be.",
+        duration(termination_wait)
+    )
+}
+
+pub fn not_stopped_after_shift(id: &str, why: &str) -> String {
+    format!("Deployment {id} failed its checks after the shift and could not be stopped any more ({why}).")
+}
+
+pub fn deploy_before(live_arn: &str) -> String {
+    format!("Take production back to {} with `greenlight rollback`.", revision(live_arn))
+}
+
+/// What a release that was taken back did to its users.
+pub fn exposed(share: &Share) -> String {
+    let steps: Vec<String> = share
+        .steps
+        .iter()
+        .map(|(percent, time)| format!("{percent:.0} % of production traffic for {}", duration(*time)))
+        .collect();
+    let mean = match share.steps.as_slice() {
+        [_] => String::new(),
+        _ => format!(", {:.0} % over {}", share.mean, duration(share.time)),
+    };
+    format!("Green had {}{mean}.", super::and(&steps))
 }

@@ -1,6 +1,6 @@
 //! What is said about flags, inputs and `greenlight.yml`.
 
-use super::{did_you_mean, list};
+use super::{checks::span, did_you_mean, list};
 use crate::{
     config::{
         check::{Problem, Wrong},
@@ -10,9 +10,10 @@ use crate::{
     },
     inputs::source::Subject,
     outcome::Finding,
+    request::LoadCheck,
 };
 use serde_json::Value;
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 pub const NOT_A_BOOLEAN: &str = "a boolean is one of true, True, TRUE, false, False and FALSE";
 pub const NOT_A_SPEED: &str = "the speed is a number above 0";
@@ -231,6 +232,133 @@ pub fn blank(subject: &Subject) -> Finding {
     subject.finding(format!("{} is empty.", capital(&subject.said)), "Give it a value, or leave it out.")
 }
 
+pub fn head_has_no_body(key: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} asks for a body, but the answer to HEAD has none.", capital(&subject.said)),
+        format!("Take `method: GET`, or leave `{key}` out."),
+    )
+}
+
+pub fn not_a_pointer(pointer: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("`{pointer}` is no JSON pointer."),
+        format!("Write it with slashes, as `/{}`.", pointer.trim_start_matches(['$', '.']).replace('.', "/")),
+    )
+}
+
+pub fn not_a_method(method: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} is `{method}`, which is no method of HTTP.", capital(&subject.said)),
+        "Take one of `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE` and `OPTIONS`.",
+    )
+}
+
+pub fn not_a_header(name: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("`{name}` with its value is no header that HTTP takes."),
+        "A name has letters, digits and `-`; a value is one line.",
+    )
+}
+
+pub fn host_as_header(subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} is the name of the server, which `host` is for.", capital(&subject.said)),
+        "Write it as `host:` beside `headers:`; it counts for TLS then, too.",
+    )
+}
+
+pub fn no_certificates(subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} names a file that holds no certificate.", capital(&subject.said)),
+        "Let it name a PEM file, with `-----BEGIN CERTIFICATE-----` in it.",
+    )
+}
+
+pub fn nothing_to_run(subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} has neither a `command` nor an `image`.", capital(&subject.said)),
+        "Add `command:` with what a shell is to run, or `image:` with what `docker run` is to.",
+    )
+}
+
+pub fn no_command(word: &str, subject: &Subject) -> Finding {
+    let fix = if word.contains('/') {
+        "Correct its path: it starts at the folder of greenlight.yml."
+    } else {
+        "Correct the name, install the program before, or write its path, as `./smoke.sh`."
+    };
+    subject.finding(format!("{} would run `{word}`, which isn't there.", capital(&subject.said)), fix)
+}
+
+pub fn not_executable(word: &str, subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} would run `{word}`, which isn't executable.", capital(&subject.said)),
+        format!("Run `chmod +x {word}` and commit it (`git update-index --chmod=+x`)."),
+    )
+}
+
+pub fn beyond_timeout(limit: Duration, timeout: Duration, subject: &Subject) -> Finding {
+    subject.finding(
+        format!(
+            "{} is {}, but no answer is waited for longer than {}.",
+            capital(&subject.said),
+            span(limit),
+            span(timeout)
+        ),
+        "Lower it, or raise the check's `timeout`.",
+    )
+}
+
+pub fn no_limit(subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} has no limit, so nothing could fail it.", capital(&subject.said)),
+        "Add one of `errors`, `p50`, `p95`, `p99` and `against-blue`.",
+    )
+}
+
+pub fn never_enough(load: &LoadCheck, sent: f64, subject: &Subject) -> Finding {
+    subject.finding(
+        format!(
+            "{} requests a second for {} are {}, fewer than the {} below which nothing is told (`min-samples`).",
+            load.rate,
+            span(load.time),
+            sent.floor(),
+            load.min_samples
+        ),
+        "Send longer (`for`) or more (`rate`), or lower `min-samples`.",
+    )
+}
+
+pub fn percentiles_cross(low: (&str, Duration), high: (&str, Duration), subject: &Subject) -> Finding {
+    subject.finding(
+        format!(
+            "{} is {}, beyond the {} of `{}`: what keeps the second keeps the first.",
+            capital(&subject.said),
+            span(low.1),
+            span(high.1),
+            high.0
+        ),
+        format!("Lower `{}`, or raise `{}`.", low.0, high.0),
+    )
+}
+
+pub fn not_a_multiple(subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} is no multiple that a time can have.", capital(&subject.said)),
+        "Write a number above 0, as `1.2`.",
+    )
+}
+
+pub fn no_blue_any_more(subject: &Subject) -> Finding {
+    subject.finding(
+        format!(
+            "{} compares with blue, which has no traffic any more after the shift.",
+            capital(&subject.said)
+        ),
+        "Compare in `validate`, or take fixed limits: `errors`, `p50`, `p95`, `p99`.",
+    )
+}
+
 fn capital(text: &str) -> String {
     match text.strip_prefix("the ") {
         Some(rest) => format!("The {rest}"),
@@ -291,6 +419,8 @@ fn form_of(form: &str) -> (&'static str, &'static str) {
         "time-span" => ("span of time", "Write it as `90s`, `30m` or `1h 30m`."),
         "url" => ("URL", "Write it with `https://` or `http://`."),
         "url-path" => ("path", "A path starts with `/` and has no spaces."),
+        "host" => ("host", "Write the name alone, as `shop.example`."),
+        "percent" => ("share", "Write it as `1%` or `0.5%`, from 0% to 100%."),
         _ => ("value for it", "Give it a value, or leave it out."),
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{deployment::duration, list};
 use crate::{
-    current::{AlarmNow, Scaling},
+    current::{AlarmNow, Scaling, Unreachable},
+    deployment::time_for_checks,
     outcome::Finding,
 };
 use std::time::Duration;
@@ -166,6 +167,63 @@ pub fn no_test_url() -> Finding {
         "`validate` is asked for, but the test listener's address can't be found out.",
         "Name `test-url` in the environment, or allow `elasticloadbalancing:DescribeListeners` and \
          `elasticloadbalancing:DescribeLoadBalancers`.",
+    )
+}
+
+pub fn no_production_url() -> Finding {
+    Finding::new(
+        "`verify` is asked for, but the production listener's address can't be found out.",
+        "Name `url` in the environment, or allow `elasticloadbalancing:DescribeListeners` and \
+         `elasticloadbalancing:DescribeLoadBalancers`.",
+    )
+}
+
+pub fn checks_beyond_ready_wait(group: &str, longest: Duration, wait: Duration) -> Finding {
+    Finding::new(
+        format!(
+            "The checks of `validate` may take {} together, and deployment group `{group}` waits at Ready for {}: \
+             they have to have decided in nine tenths of that.",
+            duration(longest),
+            duration(wait)
+        ),
+        format!(
+            "Raise `waitTimeInMinutes` in the group's `deploymentReadyOption` to {} or more, or shorten the checks \
+             (`within`, `timeout`, `for`).",
+            minutes(longest)
+        ),
+    )
+}
+
+pub fn checks_beyond_termination_wait(group: &str, longest: Duration, wait: Duration) -> Finding {
+    Finding::new(
+        format!(
+            "The checks of `verify` may take {} together, and deployment group `{group}` keeps blue for {} after \
+             the shift: they have to have decided in nine tenths of that.",
+            duration(longest),
+            duration(wait)
+        ),
+        format!(
+            "Raise the group's `terminationWaitTimeInMinutes` to {} or more, or shorten the checks (`within`, \
+             `timeout`, `for`).",
+            minutes(longest)
+        ),
+    )
+}
+
+/// The shortest wait, in minutes, that is enough for checks of this length.
+fn minutes(longest: Duration) -> u64 {
+    (1..).find(|n| time_for_checks(Duration::from_secs(60 * n)) >= longest).unwrap_or_default()
+}
+
+pub fn unreachable(unreachable: &Unreachable) -> Finding {
+    let Unreachable { listener, url, why } = unreachable;
+    let checks = if *listener == "test" { "validate" } else { "verify" };
+    Finding::new(
+        format!("The {listener} listener at {url} can't be reached from here: {why}."),
+        format!(
+            "Run the job on a self-hosted runner inside the network, or open the listener to this one; or let \
+             `{checks}` test from inside (`task`), or a Lambda function as a hook of the AppSpec."
+        ),
     )
 }
 

@@ -5,6 +5,7 @@ use super::{
     from_here, list,
 };
 use crate::{
+    checks::Moment,
     deployment::Shape,
     plan::{ImageStep, Plan},
     request::Until,
@@ -140,11 +141,12 @@ fn write_deployment(out: &mut String, plan: &Plan) -> std::fmt::Result {
         let at = step.test_url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
         steps.push(format!("send test traffic to green{at}"));
     }
-    steps.extend(step.validate.iter().map(super::checks::step));
+    steps.extend(step.validate.iter().map(|check| super::checks::step(check, Moment::Validate)));
     steps.push(shift(&step.shape, step.production_url.as_deref()));
     if !step.alarms.is_empty() {
         steps.push(format!("watch {}", list(step.alarms.iter().map(String::as_str))));
     }
+    steps.extend(step.verify.iter().map(|check| super::checks::step(check, Moment::Verify)));
     steps.push(match step.until {
         Until::Terminated => format!("keep blue for {}, then end it", duration(step.termination_wait)),
         Until::TrafficShifted => {

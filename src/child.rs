@@ -1,0 +1,195 @@
+//! A child process whose lines are handed over as they come, and which ends in time: with all
+//! that it started, since each is the head of a process group of its own.
+
+use crate::cancel::Cancel;
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::{
+    io,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::Command,
+    sync::mpsc,
+    time::{Instant, sleep_until, timeout},
+};
+
+/// How long output may still come when the child itself has ended.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long it may run.
+    pub within: Option<Duration>,
+    /// How long one that was told to stop may take for it.
+    pub grace: Duration,
+}
+
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    /// Why it was told to stop, if it was.
+    pub cut: Option<Cut>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    Cancelled,
+    TimedOut,
+}
+
+/// Runs it and hands over its lines, of both streams. The wish to cancel is passed on as SIGTERM,
+/// the end of its time as well; what then doesn't end is killed, and so is what it leaves behind.
+pub async fn run(
+    mut command: Command,
+    limits: Limits,
+    cancel: &Cancel,
+    mut line: impl FnMut(String),
+) -> anyhow::Result<Ended> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0).kill_on_drop(true);
+    let mut child =
+        command.spawn().with_context(|| format!("can't start {:?}", command.as_std().get_program()))?;
+    let group = Group::of(child.id());
+    let (send, mut lines) = mpsc::channel(64);
+    if let Some(stdout) = child.stdout.take() {
+        tokio::spawn(forward(stdout, send.clone()));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        tokio::spawn(forward(stderr, send));
+    }
+    let end = limits.within.map(|within| Instant::now() + within);
+    let mut cut = None;
+    let mut deadline = None;
+    let mut talks = true;
+    let status = loop {
+        tokio::select! {
+            next = lines.recv(), if talks => match next {
+                Some(text) => line(text),
+                None => talks = false,
+            },
+            status = child.wait() => break status.context("can't tell how the command ended")?,
+            () = cancel.requested(), if cut.is_none() => {
+                group.signal(Signal::TERM);
+                (cut, deadline) = (Some(Cut::Cancelled), Some(Instant::now() + limits.grace));
+            }
+            () = sleep_until(end.unwrap_or_else(Instant::now)), if cut.is_none() && end.is_some() => {
+                group.signal(Signal::TERM);
+                (cut, deadline) = (Some(Cut::TimedOut), Some(Instant::now() + limits.grace));
+            }
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                group.signal(Signal::KILL);
+                deadline = None;
+            }
+        }
+    };
+    // With what it left behind its output ends, too.
+    drop(group);
+    while let Ok(Some(text)) = timeout(LAST_LINES, lines.recv()).await {
+        line(text);
+    }
+    Ok(Ended { status, cut })
+}
+
+/// The child's group, killed when nobody waits for it any more.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(id: Option<u32>) -> Group {
+        Group(id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // One that has ended meanwhile needs no signal.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// Lines as a terminal would show them: a carriage return ends one, too.
+async fn forward(stream: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut bytes = Vec::new();
+    while stream.read_until(b'\n', &mut bytes).await? > 0 {
+        let text = String::from_utf8_lossy(&bytes);
+        for line in text.trim_end_matches(['\r', '\n']).split('\r') {
+            if lines.send(line.to_owned()).await.is_err() {
+                return Ok(());
+            }
+        }
+        bytes.clear();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    const PATIENT: Limits = Limits { within: None, grace: Duration::from_secs(60) };
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    async fn lines_of(script: &str, limits: Limits) -> (Vec<String>, Ended) {
+        let mut lines = Vec::new();
+        let ended = run(shell(script), limits, &Cancel::never(), |line| lines.push(line)).await.unwrap();
+        (lines, ended)
+    }
+
+    #[tokio::test]
+    async fn lines_of_both_streams_come_as_they_are() {
+        let (mut lines, ended) = lines_of(r"printf 'a\rb\n\nc'; printf 'd\n' >&2; exit 3", PATIENT).await;
+        lines.sort();
+        assert_eq!(lines, ["", "a", "b", "c", "d"]);
+        assert_eq!((ended.status.code(), ended.cut), (Some(3), None));
+    }
+
+    #[tokio::test]
+    async fn the_wish_to_cancel_is_passed_on() {
+        let (cancel, ask) = Cancel::on_request();
+        let mut lines = Vec::new();
+        let script = "trap 'echo stopping; exit 7' TERM; echo started; while :; do sleep 0.05; done";
+        let ended = run(shell(script), PATIENT, &cancel, |line| {
+            if line == "started" {
+                ask.send_replace(true);
+            }
+            lines.push(line);
+        });
+        let ended = ended.await.unwrap();
+        // The loop's own child is ended by the signal as well, and a shell may tell of it.
+        assert!(lines.contains(&"stopping".to_owned()), "{lines:?}");
+        assert_eq!((ended.status.code(), ended.cut), (Some(7), Some(Cut::Cancelled)));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_stop_when_its_time_is_over_is_killed_with_its_children() {
+        let limits = Limits { within: Some(Duration::from_millis(300)), grace: Duration::from_millis(300) };
+        // Were its child left alive, its output would not end.
+        let script = "trap '' TERM; (trap '' TERM; echo child; while :; do sleep 0.05; done) & wait; wait";
+        let (lines, ended) = lines_of(script, limits).await;
+        assert_eq!(lines, ["child"]);
+        assert_eq!((ended.status.signal(), ended.cut), (Some(9), Some(Cut::TimedOut)));
+    }
+
+    #[tokio::test]
+    async fn what_a_command_leaves_behind_ends_with_it() {
+        // Were it left alive, its output would not end.
+        let (lines, ended) = lines_of("while :; do echo tick; sleep 0.05; done & sleep 0.2", PATIENT).await;
+        assert!(ended.status.success() && lines.iter().all(|line| line == "tick"), "{lines:?}");
+    }
+}
