@@ -107,7 +107,7 @@ pub fn deploy_role(scope: &Scope<'_>) -> Value {
 }
 
 /// What is nice to have: near names in refusals, a group that is found by its service, a warning
-/// about scaling policies. A run does without and says so.
+/// about scaling policies, the last lines of a log. A run does without and says so.
 pub fn deploy_role_optional() -> Value {
     policy(vec![allow(
         &[
@@ -118,6 +118,7 @@ pub fn deploy_role_optional() -> Value {
             "codedeploy:ListDeploymentGroups",
             "ecs:ListClusters",
             "ecs:ListServices",
+            "logs:GetLogEvents",
         ],
         json!("*"),
     )])

@@ -125,6 +125,7 @@ pub struct Clients {
     http: Http,
     applicationautoscaling: OnceLock<aws_sdk_applicationautoscaling::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
+    cloudwatchlogs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     codedeploy: OnceLock<aws_sdk_codedeploy::Client>,
     ecr: OnceLock<aws_sdk_ecr::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
@@ -159,6 +160,7 @@ impl Clients {
             http: settings.http.clone(),
             applicationautoscaling: OnceLock::new(),
             cloudwatch: OnceLock::new(),
+            cloudwatchlogs: OnceLock::new(),
             codedeploy: OnceLock::new(),
             ecr: OnceLock::new(),
             ecs: OnceLock::new(),
@@ -169,6 +171,7 @@ impl Clients {
 
     client!(applicationautoscaling, aws_sdk_applicationautoscaling);
     client!(cloudwatch, aws_sdk_cloudwatch);
+    client!(cloudwatchlogs, aws_sdk_cloudwatchlogs);
     client!(codedeploy, aws_sdk_codedeploy);
     client!(ecr, aws_sdk_ecr);
     client!(ecs, aws_sdk_ecs);

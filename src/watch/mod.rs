@@ -1,0 +1,18 @@
+//! What is watched beside a running deployment: alarms, and green's tasks while they start.
+//! CodeDeploy acts on its group's own alarms; on the configuration's, and on green that can't
+//! start, the run acts itself.
+
+mod alarms;
+mod fail_fast;
+
+pub use alarms::{AlarmNow, AlarmWatch, describe};
+pub use fail_fast::{FailFast, Green};
+
+use crate::task::Group;
+
+/// Why the run stops the deployment.
+#[derive(Clone, Debug)]
+pub enum Trip {
+    Alarm(AlarmNow),
+    NoStart(Group),
+}
