@@ -144,7 +144,14 @@ fn context<'a>(
     pace: Pace,
     cancel: &'a Cancel,
 ) -> deployment::Context<'a> {
-    deployment::Context { course: plan.course(), clients: &access.deploy, report, pace, cancel }
+    deployment::Context {
+        course: plan.course(),
+        clients: &access.deploy,
+        registry: access.registry(),
+        report,
+        pace,
+        cancel,
+    }
 }
 
 impl UpTo {

@@ -13,6 +13,7 @@ mod deploy;
 mod deployment;
 mod documents;
 mod event;
+mod explain;
 mod git;
 mod github;
 mod image;
@@ -32,8 +33,10 @@ mod say;
 mod secret;
 mod simulate;
 mod surroundings;
+mod task;
 mod task_definition;
 mod tls;
+mod watch;
 
 use anyhow::Context;
 use cli::{Cli, Command};

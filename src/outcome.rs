@@ -1,5 +1,6 @@
 //! How a run ends: one word of a fixed list, its exit code, and what is true of production.
 
+use crate::explain::Evidence;
 use serde::Serialize;
 use std::{fmt, process::ExitCode, time::Duration};
 
@@ -78,6 +79,8 @@ pub struct Outcome {
     pub next: Option<String>,
     /// What was wrong, each with what to do; the likeliest cause first.
     pub findings: Vec<Finding>,
+    /// What speaks for the cause.
+    pub evidence: Evidence,
     /// The image that was shipped, pinned by digest.
     pub image: Option<String>,
     pub digest: Option<String>,
@@ -98,6 +101,7 @@ impl Outcome {
             production: production.into(),
             next: None,
             findings: Vec::new(),
+            evidence: Evidence::default(),
             image: None,
             digest: None,
             task_definition: None,

@@ -93,6 +93,10 @@ pub struct DeploymentStep {
     /// Checks on production in the termination wait.
     pub verify: Vec<Check>,
     pub alarms: Vec<String>,
+    /// Those of the configuration that aren't the group's: the run itself stops for them.
+    pub own_alarms: Vec<String>,
+    /// So many tasks of green that stop for one reason are enough; 0 is off.
+    pub fail_fast: u32,
     /// Our own deployment, started by an earlier run with the same marker and still running.
     pub attach: Option<String>,
     /// Somebody else's that is active now.

@@ -101,6 +101,10 @@ pub struct Environment {
     pub concurrency: Concurrency,
     /// Alarms to watch beside the group's own.
     pub alarms: Vec<String>,
+    /// Alarms without data are warned of, not refused.
+    pub allow_missing_data: bool,
+    /// So many tasks of green that stop for one reason are enough; 0 is off.
+    pub fail_fast: u32,
     /// Checks on green before production traffic.
     pub validate: Vec<Check>,
     /// Checks on production after the shift.

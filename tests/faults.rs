@@ -71,6 +71,27 @@ impl Rehearsal {
         self
     }
 
+    /// The likeliest cause comes first: in the log, in GitHub's check and in the comment.
+    #[track_caller]
+    fn because(self, causes: &[&str]) -> Rehearsal {
+        let said = self.ended.said();
+        let log = said.split("::error ").nth(1).expect("an error").lines().next().unwrap_or_default();
+        let mut told = vec![("log", log.to_owned())];
+        for place in ["check", "comment"] {
+            let text = plain(self.report["github"][place].as_str().expect(place));
+            let (_, found) = text.split_once("What was found").unwrap_or_else(|| panic!("{place}: {text}"));
+            let first = found.trim_start().lines().next().unwrap_or_default();
+            told.push((place, first.to_owned()));
+        }
+        for (place, first) in told {
+            let first = first.replace('`', "");
+            for cause in causes {
+                assert!(first.contains(&cause.replace('`', "")), "{place}: {first}\n{said}");
+            }
+        }
+        self
+    }
+
     #[track_caller]
     fn says(self, parts: &[&str]) -> Rehearsal {
         for part in parts {
@@ -113,8 +134,13 @@ fn permission_missing() {
     played.says(&["codedeploy:CreateDeployment"]);
 }
 
+/// Markdown without its escapes.
+fn plain(markdown: &str) -> String {
+    markdown.replace(['\\', '\u{200b}'], "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
 /// CodeDeploy waits an hour for green to become healthy.
-const HOUR: &[&str] = &["--speed", "300"];
+const HOUR: &[&str] = &["--speed", "300", "--fail-fast", "0"];
 
 /// Green never gets as far as production.
 fn green_fails(fault: &str, args: &[&str]) -> Rehearsal {
@@ -123,34 +149,61 @@ fn green_fails(fault: &str, args: &[&str]) -> Rehearsal {
     played.says(&["Production is on hello:1, the version from before: 100 % of the traffic"])
 }
 
+/// And isn't waited for until CodeDeploy gives up.
+fn fails_fast(fault: &str) -> Rehearsal {
+    let played = green_fails(fault, &[]);
+    assert_eq!(played.report["deployment"]["status"], "Stopped");
+    played.says(&["of green's tasks stopped for one reason and none is healthy"])
+}
+
 #[test]
 fn green_crashes() {
-    green_fails("green-crashes", HOUR);
+    fails_fast("green-crashes")
+        .because(&["Green crashes: container `app` exits with code 1.", "(`fail-fast`)"])
+        .says(&[
+            "stopped alike: EssentialContainerExited: Essential container in task exited",
+            "| fatal: told to crash",
+        ]);
+}
+
+#[test]
+fn green_crashes_for_an_hour() {
+    let played = green_fails("green-crashes", HOUR);
+    assert_eq!(played.report["deployment"]["status"], "Failed");
+    played
+        .because(&["Green crashes: container `app` exits with code 1."])
+        .says(&["TIMEOUT at Install: The deployment timed out while waiting for the replacement task set"]);
 }
 
 #[test]
 fn green_unhealthy() {
-    green_fails("green-unhealthy", HOUR);
+    fails_fast("green-unhealthy")
+        .because(&["Green isn't healthy: ", "Health checks failed with these codes: [503]"])
+        .says(&["Task failed ELB health checks"]);
 }
 
 #[test]
 fn image_missing() {
-    green_fails("image-missing", HOUR);
+    fails_fast("image-missing").because(&["Green can't start: its image", "is not in its registry."]);
 }
 
 #[test]
 fn pull_denied() {
-    green_fails("pull-denied", HOUR);
+    fails_fast("pull-denied").because(&[
+        "Green can't start: the policy of repository `hello` in account 111111111111 keeps the tasks of account 222222222222 from pulling.",
+    ]);
 }
 
 #[test]
 fn validation_fails() {
-    green_fails("validation-fails", &[]).says(&["green failed GET /version on the test listener"]);
+    green_fails("validation-fails", &[]).because(&["GET /version"]);
 }
 
 #[test]
 fn hook_fails() {
-    green_fails("hook-fails", &[]);
+    green_fails("hook-fails", &[])
+        .because(&["The hook of `AfterAllowTestTraffic` said no"])
+        .says(&["HOOK_EXECUTION_FAILURE at AfterAllowTestTraffic: "]);
 }
 
 #[test]
@@ -159,13 +212,16 @@ fn alarm() {
     let versions = played.report["requests"]["by_version"].as_object().unwrap().clone();
     assert_eq!(versions["1.0.0"]["error"], 0);
     assert!(versions.iter().any(|(version, seen)| version != "1.0.0" && seen["error"].as_u64() > Some(0)));
-    played.says(&["Production is on hello:1, the version from before", "ALARM"]);
+    played
+        .because(&["Alarm `hello-5xx` went into ALARM during the deployment: Threshold Crossed: "])
+        .says(&["Production is on hello:1, the version from before", "ALARM_ACTIVE at AllowTraffic: "]);
 }
 
 #[test]
 fn stopped_outside() {
     rehearse("stopped-outside", &[], 5, "rolled-back")
         .loses_nothing()
+        .because(&["Somebody stopped deployment d-"])
         .says(&["Production is on hello:1, the version from before: 100 % of the traffic"]);
 }
 
@@ -173,6 +229,7 @@ fn stopped_outside() {
 fn rollback_disabled() {
     rehearse("rollback-disabled", &[], 6, "needs-attention")
         .loses_nothing()
+        .because(&["Alarm `hello-5xx` went into ALARM during the deployment: Threshold Crossed: "])
         .says(&["Production", "Deploy hello:1 again"]);
 }
 

@@ -342,6 +342,27 @@ fn an_alarm_that_is_in_alarm() {
 }
 
 #[test]
+fn an_alarm_that_is_not_there() {
+    refused(&narrow(), 3, same, &["--alarms", "hello-4xx"])
+        .says(&["There is no alarm `hello-4xx`", "Create it, or take it out"]);
+}
+
+#[test]
+fn an_alarm_without_data() {
+    let world = narrow();
+    refused(&world, 3, same, &["--alarms", "hello-new"]).says(&[
+        "Alarm `hello-new` has no data",
+        "`notBreaching`",
+        "`allow-missing-data: true`",
+    ]);
+    world
+        .run(&["plan", "--alarms", "hello-new", "--allow-missing-data"])
+        .end()
+        .expect(0, "planned")
+        .says(&["Alarm `hello-new` has no data"]);
+}
+
+#[test]
 fn an_appspec_of_another_platform() {
     let change = |files: &Files| {
         files.replace("greenlight.yml", "    cluster: prod", "    cluster: prod\n    appspec: appspec.yml");

@@ -12,12 +12,13 @@ mod traffic;
 mod watch;
 
 pub use group::{Active, Group};
+pub use pull::may_pull;
 pub use reach::Unreachable;
 pub use service::Service;
 #[cfg(test)]
 pub use service::{Balancer, TaskSetNow};
 pub use traffic::{Listener, Traffic, group_name};
-pub use watch::{AlarmNow, Scaling};
+pub use watch::Scaling;
 
 use crate::{
     aws::Access,
@@ -31,6 +32,7 @@ use crate::{
     request::{ImageRequest, Request},
     surroundings::Variables,
     task_definition::Revision,
+    watch::AlarmNow,
 };
 use std::{collections::BTreeMap, time::Duration, time::SystemTime};
 

@@ -47,7 +47,8 @@ pub(super) async fn policy(access: &Access, repository: &str, execution_role: Op
 
 const NEEDED: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 
-fn may_pull(policy: &Value, account: &str, role: Option<&str>) -> bool {
+/// Whether the policy lets a role of the account pull. Denials aren't looked at.
+pub fn may_pull(policy: &Value, account: &str, role: Option<&str>) -> bool {
     let statements = items(&policy["Statement"]);
     NEEDED.iter().all(|action| {
         statements.iter().any(|statement| {

@@ -111,6 +111,8 @@ async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> 
         until: Until::Terminated,
         concurrency: Concurrency::Wait,
         alarms: Vec::new(),
+        allow_missing_data: false,
+        fail_fast: 3,
         validate: Vec::new(),
         verify: Vec::new(),
     };

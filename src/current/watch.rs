@@ -4,17 +4,9 @@ use super::{Part, Service};
 use crate::{
     aws::Clients,
     say::{current as say, refusals},
+    watch::{AlarmNow, describe},
 };
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
-use aws_sdk_cloudwatch::types::AlarmType;
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AlarmNow {
-    pub name: String,
-    /// `OK`, `ALARM`, `INSUFFICIENT_DATA`
-    pub state: String,
-    pub reason: String,
-}
 
 /// A policy that may change the service's desired count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,40 +22,10 @@ pub(super) async fn alarms(clients: &Clients, names: &[String]) -> Part<(Vec<Ala
     if names.is_empty() {
         return Part::none();
     }
-    let mut found = Vec::new();
-    for names in names.chunks(100) {
-        // Without the types, composite alarms would be missing.
-        let answer = clients
-            .cloudwatch()
-            .describe_alarms()
-            .set_alarm_names(Some(names.to_vec()))
-            .alarm_types(AlarmType::MetricAlarm)
-            .alarm_types(AlarmType::CompositeAlarm)
-            .max_records(100)
-            .send()
-            .await
-            .map_err(clients.failed("cloudwatch:DescribeAlarms"));
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(failure) => return Part::wrong(refusals::failure(&failure)),
-        };
-        let alarm = |name: Option<&str>, state: Option<&str>, reason: Option<&str>| {
-            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-            AlarmNow { name: text(name), state: text(state), reason: text(reason) }
-        };
-        found.extend(
-            answer
-                .metric_alarms()
-                .iter()
-                .map(|a| alarm(a.alarm_name(), a.state_value().map(|s| s.as_str()), a.state_reason())),
-        );
-        found.extend(
-            answer
-                .composite_alarms()
-                .iter()
-                .map(|a| alarm(a.alarm_name(), a.state_value().map(|s| s.as_str()), a.state_reason())),
-        );
-    }
+    let found = match describe(clients, names).await {
+        Ok(found) => found,
+        Err(failure) => return Part::wrong(refusals::failure(&failure)),
+    };
     let missing = names.iter().filter(|name| !found.iter().any(|a| a.name == **name)).cloned().collect();
     Part::of((found, missing))
 }

@@ -28,6 +28,12 @@ pub struct Course {
     pub budget: Budget,
     /// Of the run, in the world's time, when the user gave one.
     pub time_limit: Option<Duration>,
+    /// Alarms to show: the group's and the configuration's.
+    pub alarms: Vec<String>,
+    /// Those that CodeDeploy doesn't act on, and the run does.
+    pub own_alarms: Vec<String>,
+    /// So many tasks of green that stop for one reason are enough; 0 is off.
+    pub fail_fast: u32,
     /// The revision that production was on before.
     pub live_arn: String,
 }
@@ -62,6 +68,9 @@ impl Plan {
             until: step.until,
             budget: self.budget,
             time_limit: step.time_limit,
+            alarms: step.alarms.clone(),
+            own_alarms: step.own_alarms.clone(),
+            fail_fast: step.fail_fast,
             live_arn: self.task_definition.live_arn.clone(),
         }
     }

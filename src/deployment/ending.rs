@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     event::Event,
+    explain::{self, Explanation},
     outcome::{Outcome, Word},
     say::deployment as say,
 };
@@ -49,7 +50,8 @@ impl Follow<'_> {
     /// Follows the rollback to its end, then reads back who serves.
     pub(super) async fn failed(&mut self, seen: Observation) -> Outcome {
         let context = self.context;
-        let cause = self.stopped_for.clone().unwrap_or_else(|| say::cause(&self.id, seen.error.as_ref()));
+        // While green's tasks can still be seen.
+        let explanation = self.explain(&seen).await;
         let rollback = match seen.rollback.clone() {
             Some(id) => Some(id),
             None if self.expects_rollback(&seen) => self.rollback_id().await,
@@ -90,7 +92,8 @@ impl Follow<'_> {
         if let Some(share) = self.exposure.until(context.pace.now()) {
             outcome.happened = format!("{} {}", outcome.happened, say::exposed(&share));
         }
-        outcome.findings = vec![cause];
+        outcome.findings = vec![explanation.cause];
+        outcome.evidence = explanation.evidence;
         outcome.rollback_deployment = rollback;
         outcome
     }
@@ -101,8 +104,29 @@ impl Follow<'_> {
         match seen.phase {
             Phase::Ended(End::Failed) => events.on_failure,
             _ if alarm => events.on_alarm,
-            _ => events.on_request || self.stopped_for.is_some(),
+            _ => events.on_request || self.stopped_by_us(),
         }
+    }
+
+    fn stopped_by_us(&self) -> bool {
+        self.stopped_for.is_some() || self.watch.gave_up_after.is_some()
+    }
+
+    async fn explain(&self, seen: &Observation) -> Explanation {
+        let context = self.context;
+        explain::explain(explain::Failed {
+            clients: context.clients,
+            registry: context.registry,
+            course: &context.course,
+            id: &self.id,
+            revision: &self.task_definition,
+            error: seen.error.as_ref(),
+            stopped_for: self.stopped_for.clone(),
+            alarms: self.watch.alarms.names(),
+            tripped: self.watch.alarms.tripped().cloned().collect(),
+            gave_up_after: self.watch.gave_up_after,
+        })
+        .await
     }
 
     /// The rollback's id follows the stop by a moment.

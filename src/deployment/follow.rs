@@ -6,6 +6,7 @@ use super::{
     exposure::Exposure,
     observe::{self, Depth, End, Observation, Phase},
     pace::Pacer,
+    watched::Watch,
 };
 use crate::{
     aws::Failure,
@@ -59,6 +60,7 @@ pub async fn follow(
         verified: matches!(conduct, Conduct::Deploy { plan, .. } if plan.deployment.verify.is_empty()),
         exposure: Exposure::default(),
         stopped_for: None,
+        watch: Watch::new(course),
         id: created.id.clone(),
         task_definition: task_definition.to_owned(),
     };
@@ -84,6 +86,7 @@ pub(super) struct Follow<'a> {
     pub exposure: Exposure,
     /// Why we ourselves stopped it.
     pub stopped_for: Option<Finding>,
+    pub watch: Watch,
 }
 
 /// What was told last, so that only changes are told.
@@ -156,6 +159,7 @@ impl Follow<'_> {
             if time_is_up {
                 return self.out_of_time().await;
             }
+            self.look_around(&seen).await;
             self.announce_wait(seen.phase);
             tokio::select! {
                 () = context.pace.sleep(self.pacer.next(context.pace.now())) => {}

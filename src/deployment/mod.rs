@@ -3,8 +3,9 @@
 //! `carry_out` is the stage. `course` is what a deployment is followed by, `create` starts it
 //! (behind whatever is active), `follow` watches it through Ready, the shift and the termination
 //! wait, `steer` lets it go on or stops it, `ending` follows a rollback's own deployment and says
-//! how it ended, `checked` is what checks decide, `cancelled` is the end by a signal, `observe` is one look at it, `pace` says when
-//! to look again, `production` reads back who serves users.
+//! how it ended, `checked` is what checks decide, `watched` is what alarms and
+//! green's start do to it, `cancelled` is the end by a signal, `observe` is one look at it, `pace`
+//! says when to look again, `production` reads back who serves users.
 
 mod cancelled;
 mod checked;
@@ -18,6 +19,7 @@ mod pace;
 mod production;
 mod shape;
 mod steer;
+mod watched;
 
 pub use checked::time_for_checks;
 pub use course::Course;
@@ -41,6 +43,8 @@ use std::time::Duration;
 pub struct Context<'a> {
     pub course: Course,
     pub clients: &'a Clients,
+    /// Of the account that holds the image.
+    pub registry: &'a Clients,
     pub report: &'a Reporter,
     pub pace: Pace,
     pub cancel: &'a Cancel,

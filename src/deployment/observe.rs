@@ -45,6 +45,7 @@ pub struct Observation {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Side {
+    pub task_set: String,
     pub weight: f64,
     pub tasks: TaskCount,
 }
@@ -97,6 +98,7 @@ pub async fn observe(
     let sides = target.as_ref().map(EcsTarget::task_sets_info).unwrap_or_default();
     let side = |label: TargetLabel| {
         sides.iter().find(|s| s.task_set_label.as_ref() == Some(&label)).map(|s| Side {
+            task_set: s.identifer().unwrap_or_default().to_owned(),
             weight: s.traffic_weight,
             tasks: TaskCount {
                 running: count(s.running_count),

@@ -1,6 +1,9 @@
 //! What AWS knows of a failed deployment: read side by side, each read for itself.
 
-use super::{Failed, pull::{self, Lacking}};
+use super::{
+    Failed,
+    pull::{self, Lacking},
+};
 use crate::{
     aws::Failure,
     task::{Group, LogPlace, Pull, Stopped, Why, groups, tail},
@@ -247,10 +250,7 @@ fn culprit(groups: &[Group], green: &Green) -> Option<(String, Option<String>)> 
         (Why::BalancerHealth, Some(container)) => container.clone(),
         _ => task.culprit()?.name.clone(),
     };
-    let ran = !matches!(
-        task.why(),
-        Why::Pull(_) | Why::Role | Why::Secret | Why::Log | Why::NotStarted
-    );
+    let ran = !matches!(task.why(), Why::Pull(_) | Why::Role | Why::Secret | Why::Log | Why::NotStarted);
     Some((name, ran.then(|| task.id.clone())))
 }
 
@@ -284,7 +284,8 @@ async fn targets(failed: &Failed<'_>, group: &str) -> Result<Option<Targets>, Fa
     let reason = first.reason().map(|r| r.as_str().to_owned()).unwrap_or_default();
     let described = elbv2.describe_target_groups().target_group_arns(group).send().await;
     // Without it, the path isn't named.
-    let described = described.ok().and_then(|answer| answer.target_groups.unwrap_or_default().into_iter().next());
+    let described =
+        described.ok().and_then(|answer| answer.target_groups.unwrap_or_default().into_iter().next());
     Ok(Some(Targets {
         unhealthy: sick.len(),
         all: healths.len(),

@@ -5,8 +5,8 @@ mod gather;
 mod pull;
 mod rank;
 
-pub use gather::{Excerpt, Gathered, HealthCheck, Hook, Targets, TailOf};
-pub use pull::Lacking;
+pub use gather::{Excerpt, Gathered, Hook, TailOf, Targets};
+pub use pull::{Lacking, repository};
 pub use rank::{Likeliest, rank};
 
 use crate::{
@@ -69,12 +69,6 @@ pub struct Log {
     /// Whose log it is, and where the rest of it stands.
     pub title: String,
     pub lines: Vec<String>,
-}
-
-impl Evidence {
-    pub fn is_empty(&self) -> bool {
-        *self == Evidence::default()
-    }
 }
 
 /// Reads what there is while green's tasks can still be listed. Each read is done without when

@@ -14,7 +14,11 @@ pub enum Lacking {
 }
 
 /// None when the image is in a registry that the run knows nothing of.
-pub async fn lacking(failed: &Failed<'_>, image: &str, role: Option<&str>) -> Result<Option<Lacking>, Failure> {
+pub async fn lacking(
+    failed: &Failed<'_>,
+    image: &str,
+    role: Option<&str>,
+) -> Result<Option<Lacking>, Failure> {
     let (registry, deploy) = (failed.registry, failed.clients);
     let Some(repository) = repository(image) else { return Ok(None) };
     let answer = registry.ecr().get_repository_policy().repository_name(repository).send().await;

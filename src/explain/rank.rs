@@ -36,7 +36,9 @@ pub fn rank(failed: &Failed<'_>, found: &Gathered) -> Likeliest {
     if error.code == "ALARM_ACTIVE" {
         return Likeliest::Alarm(named(&error.message, &found.alarms));
     }
-    if said("waiting for a notification to continue") {
+    let stood = |name: &str| found.done.iter().any(|done| done == name);
+    let at_ready = error.code == "TIMEOUT" && stood("Install") && !stood("BeforeAllowTraffic");
+    if said("waiting for a notification to continue") || at_ready && error.message.is_empty() {
         return Likeliest::ReadyWait;
     }
     let silent = said("waiting for a status callback");

@@ -21,6 +21,9 @@ use crate::{
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::PathBuf};
 
+/// Tasks of green that stop for one reason: the second may be bad luck.
+const FAIL_FAST: u32 = 3;
+
 /// Adds what is wrong to the findings; `None` when something that can't be done without is missing.
 pub fn request(
     file: file::File,
@@ -206,6 +209,8 @@ impl Assembly<'_> {
             until: fields.until.unwrap_or_default(),
             concurrency: fields.concurrency.unwrap_or_default(),
             alarms: fields.alarms.clone(),
+            allow_missing_data: fields.allow_missing_data.unwrap_or_default(),
+            fail_fast: fields.fail_fast.unwrap_or(FAIL_FAST),
             validate: self.checks(&fields.validate, &section.key("validate")),
             verify: self.checks(&fields.verify, &section.key("verify")),
         }

@@ -29,7 +29,7 @@ impl Plan {
         let target = source.as_ref().and_then(|source| target(request, &current, source, &mut findings));
         service_findings(&current, &mut findings);
         group_findings(request, &current, &mut findings);
-        watch_findings(&current, &mut findings, &mut warnings);
+        watch_findings(request, &current, &mut findings, &mut warnings);
         let budget = budget(request, &current, &mut findings, &mut warnings);
         let (attach, active) = active(request, &current, &mut findings);
         state_warnings(request, &current, &mut warnings);
@@ -68,7 +68,9 @@ impl Plan {
         let (marked_arn, marked) = marked.map(|marked| (marked.arn, marked.document)).unzip();
         let appspec = current.documents.appspec.unwrap_or_else(AppSpec::generated).completed(&target);
         let mut alarms = group.alarms.clone();
-        alarms.extend(environment.alarms.iter().filter(|a| !group.alarms.contains(a)).cloned());
+        let mut own_alarms = environment.alarms.clone();
+        own_alarms.retain(|alarm| !group.alarms.contains(alarm));
+        alarms.extend(own_alarms.iter().cloned());
         Ok(Plan {
             run: Run {
                 command: facts.command,
@@ -112,6 +114,8 @@ impl Plan {
                 validate: environment.validate.clone(),
                 verify: environment.verify.clone(),
                 alarms,
+                own_alarms,
+                fail_fast: environment.fail_fast,
                 attach,
                 active,
                 concurrency: environment.concurrency,
@@ -332,12 +336,22 @@ fn check_findings(request: &Request, current: &Current, group: &Group, findings:
     findings.extend(current.unreachable.iter().map(say::unreachable));
 }
 
-fn watch_findings(current: &Current, findings: &mut Vec<Finding>, warnings: &mut Vec<String>) {
+fn watch_findings(
+    request: &Request,
+    current: &Current,
+    findings: &mut Vec<Finding>,
+    warnings: &mut Vec<String>,
+) {
     findings.extend(current.missing_alarms.iter().map(|alarm| say::alarm_missing(alarm)));
-    for alarm in &current.alarms {
+    // What is begun already is followed, whatever its alarms say: it is they that judge it.
+    let begun = current.active.iter().any(|active| active.is_of(&current.facts.marker));
+    for alarm in current.alarms.iter().filter(|_| !begun) {
         match alarm.state.as_str() {
             "ALARM" => findings.push(say::alarm_in_alarm(alarm)),
-            "INSUFFICIENT_DATA" => warnings.push(say::no_data(&alarm.name)),
+            "INSUFFICIENT_DATA" if request.environment.allow_missing_data => {
+                warnings.push(say::no_data(&alarm.name));
+            }
+            "INSUFFICIENT_DATA" => findings.push(say::alarm_without_data(alarm)),
             _ => {}
         }
     }

@@ -2,9 +2,7 @@
 
 use super::{ImageStep, Plan};
 use crate::{
-    current::{
-        Active, AlarmNow, Balancer, Current, Facts, Group, Listener, Scaling, Service, TaskSetNow, Traffic,
-    },
+    current::{Active, Balancer, Current, Facts, Group, Listener, Scaling, Service, TaskSetNow, Traffic},
     deployment::Shape,
     documents::Documents,
     image::{Candidate, platform::Platform},
@@ -16,6 +14,7 @@ use crate::{
         TaskDefinitionSource, Until,
     },
     task_definition::{Document, FromFile, Revision},
+    watch::AlarmNow,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
@@ -70,6 +69,8 @@ fn request() -> Request {
             until: Until::Terminated,
             concurrency: Concurrency::Wait,
             alarms: vec!["hello-5xx".into()],
+            allow_missing_data: true,
+            fail_fast: 3,
             validate: vec![check()],
             verify: Vec::new(),
         },
@@ -191,7 +192,7 @@ fn current() -> Current {
             test: vec![listener("test", 9001)],
             seen: true,
         },
-        alarms: vec![AlarmNow { name: "hello-5xx".into(), state: "OK".into(), reason: String::new() }],
+        alarms: vec![AlarmNow { name: "hello-5xx".into(), state: "OK".into(), ..AlarmNow::default() }],
         image: Some(Candidate { step: build_step(), platforms: None, notes: Vec::new() }),
         ..Current::default()
     }

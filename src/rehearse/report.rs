@@ -20,6 +20,14 @@ pub struct Report {
     pub detection_lag_ms: Option<i64>,
     pub post_exit_code: u8,
     pub speed: f64,
+    pub github: GitHub,
+}
+
+/// What GitHub was told: Markdown.
+#[derive(Debug, Serialize)]
+pub struct GitHub {
+    pub check: Option<String>,
+    pub comment: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,6 +63,10 @@ impl Report {
             requests: seen.clone(),
             api_calls: count(&snapshot["api_calls"]),
             github_calls: snapshot["github_calls"].as_array().map_or(0, |calls| calls.len() as u64),
+            github: GitHub {
+                check: last(&snapshot["checks"], "text"),
+                comment: last(&snapshot["comments"], "body"),
+            },
             post_exit_code: post.exit_code,
             speed: world.speed(),
         }
@@ -67,6 +79,10 @@ impl Report {
     pub fn text(&self, path: &Path) -> String {
         crate::say::rehearse::report(self, path)
     }
+}
+
+fn last(list: &Value, key: &str) -> Option<String> {
+    list.as_array()?.last()?[key].as_str().map(str::to_owned)
 }
 
 fn in_world<'a>(snapshot: &'a Value, id: &str) -> Option<&'a Value> {

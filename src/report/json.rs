@@ -41,7 +41,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             told(Event::Finished(std::sync::Arc::new(crate::say::outcome::planned(&Default::default())))),
-            @r#"{"at":"2027-01-15T08:00:00.005Z","elapsed-ms":1500,"event":"finished","word":"planned","happened":"What would change in  was read and can be carried out; nothing was written.","production":"Production is untouched.","next":"`greenlight deploy` with the same options carries it out.","findings":[],"image":null,"digest":null,"task-definition":null,"previous-task-definition":null,"deployment":null,"rollback-deployment":null,"console-url":null,"took":{"secs":0,"nanos":0},"exit-code":0}"#
+            @r#"{"at":"2027-01-15T08:00:00.005Z","elapsed-ms":1500,"event":"finished","word":"planned","happened":"What would change in  was read and can be carried out; nothing was written.","production":"Production is untouched.","next":"`greenlight deploy` with the same options carries it out.","findings":[],"evidence":{"facts":[],"log":null,"unseen":[]},"image":null,"digest":null,"task-definition":null,"previous-task-definition":null,"deployment":null,"rollback-deployment":null,"console-url":null,"took":{"secs":0,"nanos":0},"exit-code":0}"#
         );
     }
 }

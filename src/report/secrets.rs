@@ -3,6 +3,7 @@
 use super::{foreign, lock};
 use crate::{
     event::{Event, Run},
+    explain::Evidence,
     outcome::{Finding, Outcome},
 };
 use serde_json::Value;
@@ -90,6 +91,7 @@ fn each_text_of_outcome(outcome: &mut Outcome, hide: &mut dyn FnMut(&mut String)
         production,
         next,
         findings,
+        evidence: Evidence { facts, log, unseen },
         image,
         digest,
         task_definition,
@@ -102,6 +104,11 @@ fn each_text_of_outcome(outcome: &mut Outcome, hide: &mut dyn FnMut(&mut String)
     for Finding { what, fix, place } in findings {
         [what, fix].into_iter().chain(place.as_mut().map(|place| &mut place.file)).for_each(&mut *hide);
     }
+    facts.iter_mut().flat_map(|fact| [&mut fact.about, &mut fact.text]).for_each(&mut *hide);
+    if let Some(log) = log {
+        std::iter::once(&mut log.title).chain(&mut log.lines).for_each(&mut *hide);
+    }
+    unseen.iter_mut().for_each(&mut *hide);
     let ids = [task_definition, previous_task_definition, deployment, rollback_deployment];
     let optional = [next, image, digest, console_url].into_iter().chain(ids).flatten();
     [happened, production].into_iter().chain(optional).for_each(hide);

@@ -143,7 +143,8 @@ impl Text {
         if self.actions && outcome.word.code() != 0 && outcome.findings.is_empty() {
             out.push(self.error(say::outcome::title(outcome.word), &outcome.happened, None, None));
         }
-        out.extend(say::outcome::lines(outcome).iter().map(|line| self.line(line)));
+        let evidence = say::outcome::evidence_lines(&outcome.evidence);
+        out.extend(evidence.iter().chain(&say::outcome::lines(outcome)).map(|line| self.line(line)));
     }
 
     fn error(&mut self, title: &str, message: &str, file: Option<&str>, line: Option<usize>) -> String {

@@ -124,7 +124,7 @@ pub fn no_pull(repository: &str, holder: &str, account: &str, partition: &str) -
 }
 
 /// Something that is done without.
-fn unseen(failure: &Failure, consequence: &str) -> String {
+pub(super) fn unseen(failure: &Failure, consequence: &str) -> String {
     match failure.is_denied() {
         true => format!("`{}` isn't granted: {consequence}.", failure.action),
         false => {

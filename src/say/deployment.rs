@@ -3,7 +3,7 @@
 use super::refusals;
 use crate::{
     aws::Failure,
-    deployment::{Cause, Production, Share},
+    deployment::{Production, Share},
     outcome::Finding,
 };
 use std::time::Duration;
@@ -97,31 +97,6 @@ pub fn take_back_by_hand(application: &str, group: &str, live_arn: &str) -> Stri
         "Deploy {} again in application {application}, group {group}, and switch automatic rollback on in the group.",
         revision(live_arn)
     )
-}
-
-/// CodeDeploy's own words on the failure.
-pub fn cause(id: &str, cause: Option<&Cause>) -> Finding {
-    let Some(cause) = cause else {
-        return Finding::new(
-            format!("CodeDeploy gives no cause for the failure of {id}"),
-            look_at_console(id),
-        );
-    };
-    let what = match (cause.code.as_str(), cause.message.as_str()) {
-        (code, "") => code.to_owned(),
-        ("", message) => message.to_owned(),
-        (code, message) => format!("{code}: {message}"),
-    };
-    let fix = match cause.code.as_str() {
-        "ALARM_ACTIVE" => {
-            "An alarm of the deployment group went into ALARM: see what it watches in the new version."
-        }
-        "HOOK_EXECUTION_FAILURE" => "A lifecycle hook said no: see its function's log.",
-        "MANUAL_STOP" => "Somebody stopped the deployment: CloudTrail knows who called StopDeployment.",
-        "TIMEOUT" => "Green didn't become healthy in time: see its stopped tasks and their log.",
-        _ => "See the deployment's events and green's tasks in the console.",
-    };
-    Finding::new(what, fix)
 }
 
 pub fn out_of_time(id: &str, status: &str, limit: Duration) -> String {

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     event::Conclusion,
+    explain::Evidence,
     job::Job,
     outcome::{Finding, Outcome, Word},
     report::{
@@ -116,6 +117,23 @@ fn findings(out: &mut String, history: &History) {
         let _ = writeln!(out, "- and {more} more, in the job log");
     }
     out.push('\n');
+    evidence(out, &outcome.evidence);
+}
+
+/// What speaks for the cause: a line a fact, and the log as it is.
+fn evidence(out: &mut String, evidence: &Evidence) {
+    for fact in &evidence.facts {
+        let _ = writeln!(out, "- {}: {}", prose(&fact.about), prose(&fact.text));
+    }
+    for text in &evidence.unseen {
+        let _ = writeln!(out, "- {}", prose(text));
+    }
+    if !evidence.facts.is_empty() || !evidence.unseen.is_empty() {
+        out.push('\n');
+    }
+    if let Some(log) = &evidence.log {
+        let _ = write!(out, "Log: {}\n\n{}\n", prose(&log.title), fence("", &log.lines.join("\n")));
+    }
 }
 
 fn item(finding: &Finding) -> String {

@@ -5,6 +5,7 @@ pub mod appspec;
 pub mod checks;
 pub mod current;
 pub mod deployment;
+pub mod explain;
 pub mod github;
 pub mod image;
 pub mod inputs;
@@ -19,6 +20,7 @@ pub mod progress;
 pub mod refusals;
 pub mod rehearse;
 pub mod task_definition;
+pub mod watch;
 
 pub use line::{Line, Tone};
 

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     event::Run,
+    explain::Evidence,
     outcome::{Finding, Outcome, Stop, Word},
 };
 use std::time::Duration;
@@ -78,6 +79,18 @@ pub fn finding_lines(finding: &Finding) -> Vec<Line> {
         });
     }
     lines.extend(finding.fix.lines().map(|text| Line::new().dim("       → ").plain(text)));
+    lines
+}
+
+/// What speaks for the cause, in the log.
+pub fn evidence_lines(evidence: &Evidence) -> Vec<Line> {
+    let labelled = |about: &str, text: &str| Line::new().plain("       ").label(about).plain(text);
+    let mut lines: Vec<Line> = evidence.facts.iter().map(|fact| labelled(&fact.about, &fact.text)).collect();
+    if let Some(log) = &evidence.log {
+        lines.push(labelled("log", &log.title));
+        lines.extend(log.lines.iter().map(|line| Line::new().dim("       | ").plain(line)));
+    }
+    lines.extend(evidence.unseen.iter().map(|text| labelled("unseen", text)));
     lines
 }
 

@@ -2,9 +2,10 @@
 
 use super::{deployment::duration, list};
 use crate::{
-    current::{AlarmNow, Scaling, Unreachable},
+    current::{Scaling, Unreachable},
     deployment::time_for_checks,
     outcome::Finding,
+    watch::AlarmNow,
 };
 use std::time::Duration;
 
@@ -141,6 +142,18 @@ pub fn alarm_in_alarm(alarm: &AlarmNow) -> Finding {
     Finding::new(
         format!("Alarm `{}` is in ALARM already{reason}. A deployment would be stopped by it.", alarm.name),
         "See to the alarm first, then deploy again.",
+    )
+}
+
+pub fn alarm_without_data(alarm: &AlarmNow) -> Finding {
+    let reason = match alarm.reason.trim_end_matches('.') {
+        "" => String::new(),
+        reason => format!(" ({reason})"),
+    };
+    Finding::new(
+        format!("Alarm `{}` has no data{reason}: it couldn't tell a bad release.", alarm.name),
+        "Let it treat missing data as `notBreaching` (a load balancer publishes its 5xx counts only when there are any), \
+         or set `allow-missing-data: true` in the environment.",
     )
 }
 

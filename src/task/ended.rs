@@ -130,7 +130,9 @@ impl Ended {
     pub fn words(&self) -> &str {
         let of_container = self.culprit().and_then(|c| c.reason.as_deref()).filter(|r| !r.is_empty());
         match of_container {
-            Some(reason) if self.reason.is_empty() || self.reason.starts_with("Essential container") => reason,
+            Some(reason) if self.reason.is_empty() || self.reason.starts_with("Essential container") => {
+                reason
+            }
             _ => &self.reason,
         }
     }
@@ -177,7 +179,10 @@ impl Pull {
                 Pull::DeniedByRepository
             }
             _ if denied() => Pull::Denied,
-            _ if said("matching platform") || said("no match for platform") || said("no matching manifest") => {
+            _ if said("matching platform")
+                || said("no match for platform")
+                || said("no matching manifest") =>
+            {
                 Pull::Platform
             }
             _ if said("not found") || said("manifest unknown") || said("does not exist") => Pull::NotFound,
@@ -282,7 +287,9 @@ mod tests {
             Why::Secret
         );
         assert_eq!(
-            why("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times"),
+            why(
+                "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times"
+            ),
             Why::Log
         );
         assert_eq!(why("ECS was unable to assume the role 'x' that was provided for this task."), Why::Role);

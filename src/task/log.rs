@@ -29,9 +29,7 @@ impl LogPlace {
                 stream: format!("{prefix}/{}/{task_id}", container.name().unwrap_or_default()),
             },
             // Without a prefix the stream has the container's id on its machine for a name.
-            (LogDriver::Awslogs, Some(group), None) => {
-                LogPlace::Elsewhere(format!("awslogs, group {group}"))
-            }
+            (LogDriver::Awslogs, Some(group), None) => LogPlace::Elsewhere(format!("awslogs, group {group}")),
             (driver, ..) => LogPlace::Elsewhere(driver.as_str().to_owned()),
         }
     }
@@ -39,12 +37,7 @@ impl LogPlace {
 
 /// The last lines of a stream, the oldest first. A stream that nothing was written to doesn't
 /// exist, which is no failure.
-pub async fn tail(
-    clients: &Clients,
-    group: &str,
-    stream: &str,
-    lines: i32,
-) -> Result<Vec<String>, Failure> {
+pub async fn tail(clients: &Clients, group: &str, stream: &str, lines: i32) -> Result<Vec<String>, Failure> {
     let answer = clients
         .cloudwatchlogs()
         .get_log_events()
@@ -84,11 +77,7 @@ mod tests {
         let options = [("awslogs-group", "/ecs/hello"), ("awslogs-stream-prefix", "hello")];
         assert_eq!(
             LogPlace::of(&app(LogDriver::Awslogs, &options), "0f3"),
-            LogPlace::CloudWatch {
-                region: None,
-                group: "/ecs/hello".into(),
-                stream: "hello/app/0f3".into()
-            }
+            LogPlace::CloudWatch { region: None, group: "/ecs/hello".into(), stream: "hello/app/0f3".into() }
         );
         assert_eq!(
             LogPlace::of(&app(LogDriver::Awslogs, &options[..1]), "0f3"),

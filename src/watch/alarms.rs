@@ -160,8 +160,7 @@ mod tests {
     fn only_changes_are_told_and_a_trip_is_kept() {
         let names = ["a".to_owned(), "b".to_owned()];
         let mut watch = AlarmWatch::new(&names, &names[..1]);
-        let mut told =
-            |seen: Vec<AlarmNow>| watch.take(seen).into_iter().map(|a| a.name).collect::<Vec<_>>();
+        let mut told = |seen: Vec<AlarmNow>| watch.take(seen).into_iter().map(|a| a.name).collect::<Vec<_>>();
         assert_eq!(told(vec![alarm("a", "OK", 60), alarm("b", "OK", 60)]), ["a", "b"]);
         assert!(told(vec![alarm("a", "OK", 60), alarm("b", "OK", 60)]).is_empty());
         assert_eq!(told(vec![alarm("a", "OK", 60), alarm("b", "ALARM", 60)]), ["b"]);

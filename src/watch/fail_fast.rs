@@ -20,6 +20,7 @@ pub struct FailFast {
     stopped: Stopped,
     next: Duration,
     blind: bool,
+    failures: bool,
 }
 
 /// Green as it was seen last.
@@ -37,6 +38,11 @@ pub struct Green<'a> {
 impl FailFast {
     pub fn new(limit: u32) -> FailFast {
         FailFast { limit: limit as usize, ..FailFast::default() }
+    }
+
+    /// Tasks that run now may be the next to stop.
+    pub fn has_seen_failures(&self) -> bool {
+        self.failures
     }
 
     /// Answers what green's tasks stop for, when it is time to give up.
@@ -65,7 +71,9 @@ impl FailFast {
     async fn hopeless(&mut self, clients: &Clients, green: Green<'_>) -> Result<Option<Group>, Failure> {
         self.stopped.read(clients, green.cluster, green.service).await?;
         let tasks = self.stopped.of(Some(green.task_set), green.revision);
-        let Some(group) = groups(&tasks).into_iter().find(|group| group.count >= self.limit) else {
+        let groups = groups(&tasks);
+        self.failures = !groups.is_empty();
+        let Some(group) = groups.into_iter().find(|group| group.count >= self.limit) else {
             return Ok(None);
         };
         // A task that runs may be on its way up: its target says whether it has arrived.

@@ -7,12 +7,3 @@ mod fail_fast;
 
 pub use alarms::{AlarmNow, AlarmWatch, describe};
 pub use fail_fast::{FailFast, Green};
-
-use crate::task::Group;
-
-/// Why the run stops the deployment.
-#[derive(Clone, Debug)]
-pub enum Trip {
-    Alarm(AlarmNow),
-    NoStart(Group),
-}

@@ -213,6 +213,13 @@ pub(crate) fn health(world: &World, group_arn: &str, target_id: &str, port: u16)
     Some(target.health.report(used, world.now.since(target.since)).state.to_owned())
 }
 
+/// Why a target is in the state that it is in, in the API's words.
+pub(crate) fn why(world: &World, group_arn: &str, target_id: &str, port: u16) -> Option<String> {
+    let target = world.elb.target(group_arn, target_id, port)?;
+    let used = world.elb.in_use().contains(group_arn);
+    target.health.report(used, world.now.since(target.since)).description
+}
+
 /// How many targets of each group behind each load balancer are healthy and unhealthy:
 /// (load balancer, group, healthy, unhealthy).
 pub(crate) fn host_counts(world: &World) -> Vec<(Arc<str>, Arc<str>, u32, u32)> {

@@ -34,6 +34,8 @@ const CALM: u32 = 20;
 pub(super) enum Kind {
     /// Exits right after its start.
     Crash,
+    /// Is killed for using more memory than it has.
+    OutOfMemory,
     /// The load balancer's checks fail.
     Unhealthy,
     /// Health is fine, and traffic gets errors.
@@ -55,6 +57,7 @@ impl Misbehaviour {
     pub(super) fn parse(name: &str) -> Option<Misbehaviour> {
         let kind = match name {
             "crash" => Kind::Crash,
+            "out-of-memory" => Kind::OutOfMemory,
             "unhealthy" => Kind::Unhealthy,
             "errors" => Kind::Errors,
             "wrong" => Kind::Wrong,

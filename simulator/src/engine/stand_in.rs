@@ -93,6 +93,9 @@ pub(super) async fn start(
     if misbehaves(Kind::Crash) {
         log("fatal: told to crash (MISBEHAVE=crash)".into());
         exit.send_replace(end(1));
+    } else if misbehaves(Kind::OutOfMemory) {
+        log("told to use more memory than there is (MISBEHAVE=out-of-memory)".into());
+        exit.send_replace(Some(Exit { code: 137, out_of_memory: true }));
     } else if comes_to_an_end(task, plan) {
         exit.send_replace(end(0));
     } else {

@@ -139,7 +139,7 @@ impl Pass<'_> {
             .targets
             .iter()
             .find(|(group, id, port)| elb::health(world, group, id, *port).as_deref() == Some("unhealthy"));
-        let Some((group, _, port)) = sick.cloned() else { return };
+        let Some((group, id, port)) = sick.cloned() else { return };
         let seconds = world.ecs.services.get(key).map_or(0, |service| service.grace_seconds);
         let grace =
             Duration::from_secs(seconds).max(Duration::from_secs_f64(REAL_GRACE_SECONDS * world.ecs.speed));
@@ -147,9 +147,8 @@ impl Pass<'_> {
         if world.now < judged_from {
             return self.wake(judged_from);
         }
-        let what = format!(
-            "(port {port}) is unhealthy in (target-group {group}) due to (reason Health checks failed)"
-        );
+        let why = elb::why(world, &group, &id, port).unwrap_or_else(|| "Health checks failed".into());
+        let what = format!("(port {port}) is unhealthy in (target-group {group}) due to (reason {why})");
         note(world, task, &what);
         task.stop(
             "ServiceSchedulerInitiated",

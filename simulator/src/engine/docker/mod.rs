@@ -287,7 +287,7 @@ impl Docker {
         ports: Vec<(Port, SocketAddr)>,
         end: &CancellationToken,
     ) -> Vec<(Port, SocketAddr)> {
-        if how.kind == Kind::Crash {
+        if matches!(how.kind, Kind::Crash | Kind::OutOfMemory) {
             let (api, id, end) = (self.api.clone(), id.to_owned(), end.clone());
             tokio::spawn(async move {
                 tokio::select! {
