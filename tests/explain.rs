@@ -58,7 +58,7 @@ fn out_of_memory_is_called_so() {
     world.project.commit();
     let done = world.run(&["deploy"]).end().expect(5, "rolled-back").says(&[
         "`app`: exit code 137, OutOfMemoryError: Container killed due to memory usage",
-        "| told to use more memory than there is",
+        "told to use more memory than there is (MISBEHAVE=out-of-memory)",
         "Production is on hello:1, the version from before",
     ]);
     let cause = cause(&done).to_owned();

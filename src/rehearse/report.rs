@@ -64,7 +64,7 @@ impl Report {
             api_calls: count(&snapshot["api_calls"]),
             github_calls: snapshot["github_calls"].as_array().map_or(0, |calls| calls.len() as u64),
             github: GitHub {
-                check: last(&snapshot["checks"], "text"),
+                check: last(&snapshot["checks"], "summary"),
                 comment: last(&snapshot["comments"], "body"),
             },
             post_exit_code: post.exit_code,
