@@ -159,7 +159,10 @@ impl Follow<'_> {
             if time_is_up {
                 return self.out_of_time().await;
             }
-            self.look_around(&seen).await;
+            tokio::select! {
+                () = self.look_around(&seen) => {}
+                () = context.cancel.requested() => continue,
+            }
             self.announce_wait(seen.phase);
             tokio::select! {
                 () = context.pace.sleep(self.pacer.next(context.pace.now())) => {}
