@@ -69,7 +69,7 @@ async fn stages(
 
     report.tell(Event::Stage { stage: Stage::Read });
     let marker = marker(&inputs, &checkout, variables);
-    let access = Access::open(request, variables, &marker, Limits::default(), report).await?;
+    let access = Access::open(request, variables, &marker, Limits::of(variables), report).await?;
     if access.job_environment {
         report.has_environment();
     }
@@ -107,7 +107,8 @@ async fn stages(
     stop_if(&cancel)?;
 
     report.tell(Event::Stage { stage: Stage::TaskDefinition });
-    let settled = task_definition::settle(&access.deploy, &plan.task_definition, &image.pinned()).await?;
+    let settled =
+        task_definition::settle(&access.deploy, &plan.task_definition, &image.pinned(), report, pace).await?;
     let registered = matches!(settled, Settled::Registered { .. });
     report.tell(Event::TaskDefinitionReady { arn: settled.arn().to_owned(), registered });
     let mut outcome = if let (Settled::Unchanged { arn }, None) = (&settled, &plan.deployment.attach) {
@@ -116,7 +117,12 @@ async fn stages(
         stop_if(&cancel)?;
         report.tell(Event::Stage { stage: Stage::Deployment });
         let context = context(&plan, &access, report, pace, &cancel);
-        deployment::carry_out(&context, &plan, settled.arn(), &image.pinned()).await?
+        let ended = deployment::carry_out(&context, &plan, settled.arn(), &image.pinned()).await;
+        match ended.map_err(anyhow::Error::downcast::<Stop>) {
+            Ok(outcome) => outcome,
+            Err(Ok(stop)) => end::not_started(&stop, &image.pinned(), settled.arn()),
+            Err(Err(error)) => return Err(error),
+        }
     };
     outcome.image = Some(image.pinned());
     outcome.digest = Some(image.digest);

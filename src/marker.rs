@@ -22,13 +22,16 @@ pub struct Marker {
     pub run: String,
 }
 
+/// ` call=` and eight digits: tells one call of CreateDeployment from all others.
+const CALL: usize = 14;
+
 /// A marker as it was read back: each field as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found(BTreeMap<&'static str, String>);
 
 /// Each field's name and how long it may be. All together stay within the description's limit.
 const FIELDS: [(&str, usize); 5] =
-    [("repository", 70), ("commit", 46), ("environment", 32), ("configuration", 16), ("run", 22)];
+    [("repository", 62), ("commit", 46), ("environment", 32), ("configuration", 16), ("run", 22)];
 const IDENTITY: [&str; 4] = ["repository", "commit", "environment", "configuration"];
 const PREFIX: &str = "greenlight";
 
@@ -43,6 +46,11 @@ impl Marker {
         let values = [&self.repository, &commit, &self.environment, configuration, &self.run];
         let mut written = values.into_iter().zip(FIELDS).map(|(value, (_, limit))| field(value, limit));
         std::array::from_fn(|_| written.next().unwrap_or_default())
+    }
+
+    /// A description that no other deployment has.
+    pub fn description(&self) -> String {
+        format!("{self} call={}", &uuid::Uuid::new_v4().simple().to_string()[..8])
     }
 
     /// The revision's tags.
@@ -131,7 +139,7 @@ fn field(value: &str, limit: usize) -> String {
 }
 
 const _: () = {
-    let mut total = PREFIX.len();
+    let mut total = PREFIX.len() + CALL;
     let mut i = 0;
     while i < FIELDS.len() {
         total += FIELDS[i].0.len() + FIELDS[i].1 + 2;

@@ -3,9 +3,10 @@
 
 use super::{
     Limits, Session,
-    failure::{AddressMustExist, Failure},
+    failure::{AddressMustExist, Failure, Kind},
     http::Http,
     renewing::{RenewWhenExpired, Renewing},
+    retry::UnreadAgain,
 };
 use crate::{report::Reporter, surroundings::Variables};
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, identity::IdentityCache};
@@ -82,7 +83,8 @@ impl Settings {
     /// An STS client for calls that nothing signs.
     pub fn unsigned_sts(&self, region: &str) -> aws_sdk_sts::Client {
         let config = aws_sdk_sts::config::Builder::from(&self.sdk(region, None))
-            .retry_classifier(AddressMustExist(self.http.clone()));
+            .retry_classifier(AddressMustExist(self.http.clone()))
+            .retry_classifier(UnreadAgain);
         aws_sdk_sts::Client::from_conf(config.build())
     }
 }
@@ -138,7 +140,8 @@ macro_rules! client {
         pub fn $name(&self) -> &$sdk::Client {
             self.$name.get_or_init(|| {
                 let mut config = $sdk::config::Builder::from(&self.config)
-                    .retry_classifier(AddressMustExist(self.http.clone()));
+                    .retry_classifier(AddressMustExist(self.http.clone()))
+                    .retry_classifier(UnreadAgain);
                 if let Some(renewing) = &self.renewing {
                     let renew = RenewWhenExpired(renewing.clone());
                     config = config.interceptor(renew.clone()).retry_classifier(renew);
@@ -186,6 +189,18 @@ impl Clients {
     /// `aws`, `aws-cn`, `aws-us-gov`
     pub fn partition(&self) -> &str {
         self.caller.split(':').nth(1).unwrap_or("aws")
+    }
+
+    /// An answer that lacks what was asked for.
+    pub fn unreadable(&self, action: &'static str, message: impl Into<String>) -> Failure {
+        Failure {
+            action,
+            kind: Kind::Unreadable,
+            code: None,
+            message: message.into(),
+            caller: (!self.caller.is_empty()).then(|| self.caller.clone()),
+            region: self.region.clone(),
+        }
     }
 
     /// What a call's error means: `result.map_err(clients.failed("ecs:DescribeServices"))`.

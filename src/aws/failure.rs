@@ -53,10 +53,13 @@ impl Failure {
         let code = error.code().map(str::to_owned);
         let (kind, message) = match &error {
             SdkError::ServiceError(answer) => {
-                let status = answer.raw().status().as_u16();
-                let message =
-                    answer.err().message().map_or_else(|| format!("status {status}"), str::to_owned);
-                (kind_of(code.as_deref().unwrap_or_default(), status), message)
+                let status = answer.raw().status();
+                let message = match answer.err().message() {
+                    Some(message) => message.to_owned(),
+                    None if status.is_success() => innermost(answer.err()),
+                    None => format!("status {}", status.as_u16()),
+                };
+                (kind_of(code.as_deref().unwrap_or_default(), status.as_u16()), message)
             }
             SdkError::ResponseError(answer) if answer.raw().status().is_server_error() => {
                 (Kind::Server, format!("status {}", answer.raw().status()))
@@ -89,6 +92,11 @@ impl Failure {
         }
     }
 
+    /// Whether a write may have been carried out for all that.
+    pub fn may_be_done(&self) -> bool {
+        matches!(self.kind, Kind::Server | Kind::Unreachable | Kind::Unreadable)
+    }
+
     /// Whether the service answered with this code (`FooException`, or `Foo` as query APIs say).
     pub fn is(&self, code: &str) -> bool {
         self.code.as_deref().is_some_and(|c| c == code || c.strip_suffix("Exception") == Some(code))
@@ -107,10 +115,19 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "IncompleteSignature"
         | "MissingAuthenticationToken"
         | "RequestExpired" => Kind::Credentials,
-        "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => {
-            Kind::Throttled
-        }
+        "Throttling"
+        | "Throttled"
+        | "RequestThrottled"
+        | "EC2Throttled"
+        | "TooManyRequests"
+        | "RequestLimitExceeded"
+        | "BandwidthLimitExceeded"
+        | "PriorRequestNotComplete"
+        | "SlowDown" => Kind::Throttled,
+        _ if status == 429 => Kind::Throttled,
         _ if status >= 500 => Kind::Server,
+        // What answers without a code is no service of AWS's, or was cut short.
+        "" => Kind::Unreadable,
         _ => Kind::Answer,
     }
 }
@@ -173,6 +190,9 @@ mod tests {
         assert_eq!(kind_of("Throttling", 400), Kind::Throttled);
         assert_eq!(kind_of("ClusterNotFoundException", 400), Kind::Answer);
         assert_eq!(kind_of("InternalFailure", 500), Kind::Server);
+        assert_eq!(kind_of("", 200), Kind::Unreadable);
+        assert_eq!(kind_of("", 403), Kind::Unreadable);
+        assert_eq!(kind_of("", 429), Kind::Throttled);
     }
 
     #[test]

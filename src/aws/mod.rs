@@ -8,12 +8,14 @@ mod http;
 mod oidc;
 mod raw;
 mod renewing;
+mod retry;
 mod roles;
 
 pub use clients::Clients;
 pub use failure::{Failure, Kind};
 pub use oidc::{AUDIENCE, Claims, NoToken};
 pub use raw::{Body, send_json};
+pub use retry::NotTwice;
 pub use roles::NoSession;
 
 use crate::{
@@ -41,6 +43,29 @@ pub struct Limits {
     pub attempts: u32,
     /// The longest wait before the second try; it doubles with each further one, with jitter.
     pub backoff: Duration,
+}
+
+/// How long one call may take, in place of the usual; all else goes with it.
+pub const CALL_TIMEOUT: &str = "GREENLIGHT_CALL_TIMEOUT";
+
+impl Limits {
+    pub fn of(variables: &Variables) -> Limits {
+        let usual = Limits::default();
+        let Some(attempt) = call_timeout(variables) else { return usual };
+        let scaled = |span: Duration| span.mul_f64(attempt.as_secs_f64() / usual.attempt.as_secs_f64());
+        Limits {
+            connect: scaled(usual.connect),
+            attempt,
+            operation: scaled(usual.operation),
+            attempts: usual.attempts,
+            backoff: scaled(usual.backoff),
+        }
+    }
+}
+
+pub fn call_timeout(variables: &Variables) -> Option<Duration> {
+    let given = humantime::parse_duration(variables.get(CALL_TIMEOUT)?).ok()?;
+    (given > Duration::ZERO).then_some(given)
 }
 
 impl Default for Limits {

@@ -87,13 +87,17 @@ impl Oidc {
         let mut tried = 1;
         loop {
             let trouble = match self.http.get(&self.url, Some(&self.bearer)).await {
-                Ok((200..=299, body)) => {
-                    let token = read(&body)?;
-                    self.report.mask(&token.secret);
-                    self.seen.get_or_init(|| token.claims.clone());
-                    return Ok(token);
-                }
-                Ok((status, body)) if status < 500 && status != 429 => {
+                Ok((200..=299, body)) => match read(&body) {
+                    Ok(token) => {
+                        self.report.mask(&token.secret);
+                        self.seen.get_or_init(|| token.claims.clone());
+                        return Ok(token);
+                    }
+                    // Cut short, or a proxy's page.
+                    Err(unreadable) if tried == TRIES => return Err(unreadable),
+                    Err(unreadable) => unreadable.to_string(),
+                },
+                Ok((status, body)) if status < 500 && ![408, 429].contains(&status) => {
                     let body: String = String::from_utf8_lossy(&body).chars().take(200).collect();
                     return Err(NoToken::Refused { status, body });
                 }

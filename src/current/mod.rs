@@ -14,9 +14,9 @@ mod watch;
 pub use group::{Active, Group};
 pub use pull::may_pull;
 pub use reach::Unreachable;
-pub use service::Service;
 #[cfg(test)]
 pub use service::{Balancer, TaskSetNow};
+pub use service::{Service, describe};
 pub use traffic::{Listener, Traffic, group_name};
 pub use watch::Scaling;
 

@@ -201,7 +201,7 @@ pub(super) async fn latest(clients: &Clients, family: &str) -> Part<Revision> {
 }
 
 /// As AWS wrote it: the typed answer would lose what this version's client doesn't know.
-async fn describe(clients: &Clients, name: &str) -> Result<Revision, Failure> {
+pub async fn describe(clients: &Clients, name: &str) -> Result<Revision, Failure> {
     let body = Body::default();
     let failed = clients.failed("ecs:DescribeTaskDefinition");
     clients
@@ -214,13 +214,11 @@ async fn describe(clients: &Clients, name: &str) -> Result<Revision, Failure> {
         .send()
         .await
         .map_err(failed)?;
-    body.json().ok().and_then(Revision::of_answer).ok_or_else(|| Failure {
-        action: "ecs:DescribeTaskDefinition",
-        kind: Kind::Unreadable,
-        code: None,
-        message: format!("no task definition stands in the answer for {name}"),
-        caller: Some(clients.caller.clone()),
-        region: clients.region.clone(),
+    body.json().ok().and_then(Revision::of_answer).ok_or_else(|| {
+        clients.unreadable(
+            "ecs:DescribeTaskDefinition",
+            format!("no task definition stands in the answer for {name}"),
+        )
     })
 }
 

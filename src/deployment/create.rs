@@ -1,8 +1,9 @@
 //! Starts the deployment, or finds that an earlier run of ours has started it already. A group
 //! takes one deployment at a time: what is active there is waited for, or ends the run.
 
-use super::{Context, observe};
+use super::{Context, find::Search, observe};
 use crate::{
+    aws::NotTwice,
     event::Event,
     outcome::{Stop, Word},
     plan::Plan,
@@ -15,8 +16,9 @@ use std::time::Duration;
 
 /// Between two looks at somebody else's deployment.
 const LOOK: Duration = Duration::from_secs(5);
-/// Ambiguous answers to CreateDeployment before the run gives up.
-const ATTEMPTS: usize = 5;
+/// Answers to CreateDeployment that may pass before the run gives up.
+const TRIES: usize = 5;
+const CREATE: &str = "codedeploy:CreateDeployment";
 
 pub struct Created {
     pub id: String,
@@ -36,7 +38,8 @@ pub async fn create(context: &Context<'_>, plan: &Plan, task_definition: &str) -
         .revision_type(RevisionLocationType::AppSpecContent)
         .app_spec_content(AppSpecContent::builder().content(content).sha256(sha256).build())
         .build();
-    let mut passing = 0;
+    let mut search = Search::new(&step.description);
+    let (mut tries, mut in_doubt) = (0, false);
     loop {
         let answer = context
             .clients
@@ -47,64 +50,49 @@ pub async fn create(context: &Context<'_>, plan: &Plan, task_definition: &str) -
             .set_deployment_config_name(step.config_given.then(|| step.config.clone()))
             .description(&step.description)
             .revision(revision.clone())
+            .customize()
+            .config_override(aws_sdk_codedeploy::Config::builder().retry_classifier(NotTwice))
             .send()
             .await;
-        let failure = match answer.map_err(context.clients.failed("codedeploy:CreateDeployment")) {
-            Ok(answer) => {
-                let id =
-                    answer.deployment_id.ok_or_else(|| anyhow::anyhow!("CreateDeployment answered no id"))?;
-                return Ok(Created { id, attached: false });
-            }
+        let failure = match answer.map_err(context.clients.failed(CREATE)) {
+            Ok(answer) => match answer.deployment_id.filter(|id| !id.is_empty()) {
+                Some(id) => return Ok(Created { id, attached: false }),
+                None => context.clients.unreadable(CREATE, "it names no deployment"),
+            },
             Err(failure) => failure,
         };
-        if let Some(id) = ours(context, &step.description).await {
-            return Ok(Created { id, attached: false });
+        in_doubt |= failure.may_be_done();
+        let active = failure.is("DeploymentLimitExceeded").then(|| id_in(&failure.message));
+        if in_doubt {
+            if failure.may_be_done() {
+                context.report.tell(Event::Note { text: say::looking(&failure) });
+            }
+            let named = active.iter().flatten().cloned().collect();
+            match search.look(context, named).await {
+                Ok(Some(id)) => return Ok(Created { id, attached: false }),
+                Ok(None) => {}
+                Err(unread) => {
+                    let finding = say::perhaps_created(&step.group, &failure, &unread);
+                    return Err(Stop { word: Word::NeedsAttention, findings: vec![finding] }.into());
+                }
+            }
         }
-        if failure.is("DeploymentLimitExceeded") {
-            let active = id_in(&failure.message);
-            if step.concurrency == Concurrency::Fail {
+        match active {
+            Some(active) if step.concurrency == Concurrency::Fail => {
                 return Err(Stop::refused(vec![say::slot_taken(&step.group, active.as_deref())]).into());
             }
-            match active {
-                Some(active) => wait_for_slot(context, &active).await?,
-                None => context.pace.sleep(LOOK).await,
+            Some(Some(active)) => wait_for_slot(context, &active).await?,
+            Some(None) => context.pace.sleep(LOOK).await,
+            None if failure.may_pass() && tries < TRIES => {
+                tries += 1;
+                if !failure.may_be_done() {
+                    context.report.tell(Event::Note { text: say::still_asking(&failure) });
+                }
+                context.pace.sleep(LOOK).await;
             }
-        } else if failure.may_pass() && passing < ATTEMPTS {
-            passing += 1;
-            context.report.tell(Event::Note { text: say::still_asking(&failure) });
-            context.pace.sleep(LOOK).await;
-        } else {
-            return Err(Stop::refused(vec![say::not_created(&failure)]).into());
+            None => return Err(Stop::refused(vec![say::not_created(&failure)]).into()),
         }
     }
-}
-
-/// The active deployment of the group that carries this run's own description.
-async fn ours(context: &Context<'_>, description: &str) -> Option<String> {
-    use aws_sdk_codedeploy::types::DeploymentStatus as Status;
-    let listed = context
-        .clients
-        .codedeploy()
-        .list_deployments()
-        .application_name(&context.course.application)
-        .deployment_group_name(&context.course.group)
-        .set_include_only_statuses(Some(vec![
-            Status::Created,
-            Status::Queued,
-            Status::InProgress,
-            Status::Baking,
-            Status::Ready,
-        ]))
-        .send()
-        .await
-        .ok()?;
-    for id in listed.deployments.unwrap_or_default() {
-        let answer = context.clients.codedeploy().get_deployment().deployment_id(&id).send().await.ok()?;
-        if answer.deployment_info.and_then(|i| i.description).as_deref() == Some(description) {
-            return Some(id);
-        }
-    }
-    None
 }
 
 /// Waits until a deployment that isn't ours, and the one that rolls it back, have ended.

@@ -2,7 +2,7 @@
 //! of production traffic.
 
 use crate::{
-    aws::{Clients, Failure, Kind},
+    aws::{Clients, Failure},
     event::TaskCount,
 };
 use aws_sdk_codedeploy::types::{DeploymentStatus, DeploymentTarget, EcsTarget, TargetLabel, TargetStatus};
@@ -77,7 +77,9 @@ pub async fn observe(
         .send()
         .await
         .map_err(clients.failed("codedeploy:GetDeployment"))?;
-    let info = answer.deployment_info.ok_or_else(|| unreadable(clients))?;
+    let info = answer
+        .deployment_info
+        .ok_or_else(|| clients.unreadable("codedeploy:GetDeployment", "it says nothing of the deployment"))?;
     let status = info.status.clone().unwrap_or(DeploymentStatus::Created);
     let ended = end_of(&status);
 
@@ -134,18 +136,6 @@ async fn target(clients: &Clients, id: &str, target_id: &str) -> Result<Option<E
         Ok(answer) => Ok(answer.deployment_targets.unwrap_or_default().into_iter().find_map(ecs_target)),
         Err(failure) if failure.is("DeploymentNotStarted") => Ok(None),
         Err(failure) => Err(failure),
-    }
-}
-
-/// An answer without what was asked for.
-fn unreadable(clients: &Clients) -> Failure {
-    Failure {
-        action: "codedeploy:GetDeployment",
-        kind: Kind::Unreadable,
-        code: None,
-        message: "it says nothing of the deployment".into(),
-        caller: None,
-        region: clients.region.clone(),
     }
 }
 

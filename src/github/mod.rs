@@ -41,6 +41,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// A request may take so long.
+    pub fn of(request: Duration) -> Limits {
+        Limits { connect: Limits::default().connect.min(request), request }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub struct NewCheck<'a> {
     pub name: &'a str,

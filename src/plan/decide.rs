@@ -105,7 +105,7 @@ impl Plan {
                 termination_wait: group.termination_wait,
                 rollback: group.rollback,
                 appspec,
-                description: facts.marker.to_string(),
+                description: facts.marker.description(),
                 production_listeners: group.production_listeners,
                 test_url: url(&environment.test_url, &current.traffic.test),
                 test_listeners: group.test_listeners,

@@ -128,13 +128,16 @@ impl Reporter {
     }
 
     fn with(
-        options: Options,
+        mut options: Options,
         variables: &Variables,
         pace: Pace,
         history: Arc<Mutex<History>>,
         sink: Sink,
         colour: bool,
     ) -> Reporter {
+        if let Some(timeout) = crate::aws::call_timeout(variables) {
+            options.github.limits = Limits::of(timeout);
+        }
         let actions = actions(variables);
         let log = match options.format {
             Format::Text => Log::Text(text::Text::new(actions, colour, matches!(sink, Sink::Live(_)))),

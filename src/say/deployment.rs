@@ -131,6 +131,10 @@ pub fn still_asking(failure: &Failure) -> String {
     format!("{failure}; asking again")
 }
 
+pub fn looking(failure: &Failure) -> String {
+    format!("{failure}; looking whether a deployment was created all the same")
+}
+
 pub fn not_continued(id: &str, failure: &Failure) -> String {
     format!("Deployment {id} waits at Ready and could not be continued: {}", failure)
 }
@@ -157,6 +161,17 @@ pub fn not_created(failure: &Failure) -> Finding {
         finding.fix = "See the AppSpec: its container, its port, its task definition.".to_owned();
     }
     finding
+}
+
+/// CreateDeployment may or may not have been carried out.
+pub fn perhaps_created(group: &str, create: &Failure, look: &Failure) -> Finding {
+    Finding::new(
+        format!(
+            "it is not known whether a deployment was created in group {group}: CreateDeployment had no answer \
+             ({create}), and its deployments can't be read ({look})"
+        ),
+        "Run again: it attaches to the deployment if there is one, and starts it if there is none.",
+    )
 }
 
 /// Held for a decision that nobody has made yet.

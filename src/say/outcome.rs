@@ -120,6 +120,25 @@ pub fn stopped(stop: &Stop) -> Outcome {
     outcome
 }
 
+/// Stopped between the task definition's revision and its deployment.
+pub fn not_started(stop: &Stop, image: &str, task_definition: &str) -> Outcome {
+    let mut outcome = stopped(stop);
+    outcome.happened = format!(
+        "No deployment was started. {image} is in its registry and {} is registered and unused: the next run of \
+         this commit uses both.",
+        super::deployment::revision(task_definition)
+    );
+    if stop.word == Word::NeedsAttention {
+        outcome.happened = format!(
+            "It is not known whether a deployment of {} was started.",
+            super::deployment::revision(task_definition)
+        );
+        outcome.production = super::deployment::PRODUCTION_UNREAD.to_owned();
+    }
+    outcome.task_definition = Some(task_definition.to_owned());
+    outcome
+}
+
 /// Broke off for a reason that is nobody's fault but ours, or that nothing was prepared for.
 /// `production` is what is known of it.
 pub fn broke_off(error: &anyhow::Error, production: impl Into<String>) -> Outcome {

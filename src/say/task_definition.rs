@@ -105,9 +105,17 @@ pub fn not_registered(family: &str, failure: &Failure) -> Finding {
     )
 }
 
-pub fn no_arn(family: &str) -> Finding {
+/// RegisterTaskDefinition may or may not have been carried out.
+pub fn perhaps_registered(family: &str, register: &Failure, look: &Failure) -> Finding {
     Finding::new(
-        format!("The task definition `{family}` was registered, but AWS's answer doesn't name the revision."),
-        "Run again: the marked revision is found and used.",
+        format!(
+            "it is not known whether a revision of `{family}` was registered: RegisterTaskDefinition had no answer \
+             ({register}), and the family can't be read ({look})"
+        ),
+        "Run again: a revision that was registered is found by its tags and used.",
     )
+}
+
+pub fn looking(failure: &Failure) -> String {
+    format!("{failure}; looking whether a revision was registered all the same")
 }
