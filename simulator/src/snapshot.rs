@@ -1,14 +1,13 @@
 //! The world's state as `GET /_world` answers it. Every service gives an object; their
 //! keys stand side by side in the answer.
 
-use crate::{autoscaling, cloudwatch, codedeploy, ecr, ecs, elb, front, github, state::State};
+use crate::{autoscaling, cloudwatch, codedeploy, ecr, ecs, elb, faults, front, github, state::State};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn of(state: &State) -> Value {
     let mut world = Map::new();
     world.insert("now".into(), json!(state.now.iso()));
     world.insert("faults".into(), state.faults.iter().map(|f| f.name()).collect());
-    world.insert("call_faults".into(), json!(state.calls.faults()));
     let parts = [
         codedeploy::snapshot(state),
         ecs::snapshot(state),
@@ -18,6 +17,7 @@ pub(crate) fn of(state: &State) -> Value {
         ecr::snapshot(state),
         github::snapshot(state),
         front::snapshot(state),
+        faults::snapshot(&state.calls),
     ];
     for part in parts {
         if let Value::Object(part) = part {

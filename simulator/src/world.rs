@@ -158,7 +158,10 @@ impl World {
 
     /// Lets the services of the start run.
     pub fn begin(&self) {
-        self.change(|state| state.ecs.begun = true);
+        self.change(|state| {
+            state.ecs.begun = true;
+            state.calls.begin();
+        });
     }
 
     /// Waits until every service has its tasks running and healthy, or says which hasn't.

@@ -6,8 +6,7 @@ use aws_smithy_runtime_api::client::{
     retries::classifiers::{ClassifyRetry, RetryAction},
 };
 
-/// Asks again for an answer of success that can't be read, which the typed clients take for an
-/// error of the service's own.
+/// Asks again for an answer of success that can't be read: the typed clients don't.
 #[derive(Debug)]
 pub struct UnreadAgain;
 
@@ -42,11 +41,10 @@ impl ClassifyRetry for NotTwice {
     }
 }
 
+/// An answer of success can only fail us by what it says.
 fn is_unread(context: &InterceptorContext) -> bool {
-    let failed = context
-        .output_or_error()
-        .is_some_and(|answer| answer.err().is_some_and(|error| error.is_operation_error()));
-    failed && status(context).is_some_and(|status| (200..300).contains(&status))
+    context.output_or_error().is_some_and(|answer| answer.is_err())
+        && status(context).is_some_and(|status| (200..300).contains(&status))
 }
 
 fn status(context: &InterceptorContext) -> Option<u16> {

@@ -15,7 +15,7 @@ use crate::{
         Auth, BuildAccount, Concurrency, Environment, ImageRequest, Request, Role, TaskDefinitionSource,
         Until,
     },
-    surroundings::Variables,
+    surroundings::{Pace, Variables},
     task_definition::{Settled, settle},
 };
 use serde_json::{Value, json};
@@ -376,14 +376,30 @@ async fn the_document_is_registered_as_it_is_and_only_when_it_says_something_new
     scene.request.environment.task_definition = TaskDefinitionSource::File(path);
     let access = scene.access().await.unwrap();
     let plan = scene.planned().await;
-    let settled = settle(&access.deploy, &plan.task_definition, &scene.image).await.unwrap();
+    let settled = settle(
+        &access.deploy,
+        &plan.task_definition,
+        &scene.image,
+        &Reporter::silent(),
+        Pace::of(&Variables::default()),
+    )
+    .await
+    .unwrap();
     let Settled::Registered { arn } = &settled else { panic!("{settled:?}") };
     assert!(arn.ends_with("task-definition/hello:2"), "{arn}");
 
     // A later run finds it by its marker, and doesn't register it again.
     let again = scene.planned().await;
     assert_eq!(again.task_definition.marked_arn.as_ref(), Some(arn));
-    let settled = settle(&access.deploy, &again.task_definition, &scene.image).await.unwrap();
+    let settled = settle(
+        &access.deploy,
+        &again.task_definition,
+        &scene.image,
+        &Reporter::silent(),
+        Pace::of(&Variables::default()),
+    )
+    .await
+    .unwrap();
     assert_eq!(settled, Settled::Marked { arn: arn.clone() });
     let registered = again.task_definition.marked.unwrap();
     assert_eq!(registered.image_of("app"), Some(scene.image.as_str()));
@@ -401,10 +417,26 @@ async fn nothing_is_registered_when_nothing_changed() {
     let mut plan = scene.planned().await;
     let live = plan.task_definition.live.image_of("app").unwrap().to_owned();
     let access = scene.access().await.unwrap();
-    let settled = settle(&access.deploy, &plan.task_definition, &live).await.unwrap();
+    let settled = settle(
+        &access.deploy,
+        &plan.task_definition,
+        &live,
+        &Reporter::silent(),
+        Pace::of(&Variables::default()),
+    )
+    .await
+    .unwrap();
     assert_eq!(settled, Settled::Unchanged { arn: plan.task_definition.live_arn.clone() });
     plan.task_definition.force = true;
-    let settled = settle(&access.deploy, &plan.task_definition, &live).await.unwrap();
+    let settled = settle(
+        &access.deploy,
+        &plan.task_definition,
+        &live,
+        &Reporter::silent(),
+        Pace::of(&Variables::default()),
+    )
+    .await
+    .unwrap();
     assert!(matches!(settled, Settled::Registered { .. }));
 }
 

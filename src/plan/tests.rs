@@ -334,7 +334,8 @@ fn the_appspec_keeps_the_service_as_it_is() {
 #[test]
 fn the_marker_goes_into_description_and_tags_and_the_user_s_tags_stay() {
     let plan = planned(|_, _| {});
-    assert_eq!(plan.deployment.description, marker().to_string());
+    let description = plan.deployment.description;
+    assert!(description.starts_with(&format!("{} call=", marker())), "{description}");
     assert_eq!(plan.task_definition.tags["team"], "web");
     assert_eq!(plan.task_definition.tags["greenlight:commit"], COMMIT);
 }

@@ -73,7 +73,7 @@ impl World {
         World::serve(project, &[&["--no-docker", "--world", "world.yml"], args].concat())
     }
 
-    fn serve(project: Project, args: &[&str]) -> World {
+    pub fn serve(project: Project, args: &[&str]) -> World {
         let speed: &[&str] = if args.contains(&"--speed") { &[] } else { &["--speed", SPEED] };
         let mut command = greenlight();
         command.env("GREENLIGHT_CANARY", CANARY);

@@ -5,11 +5,14 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 use tempfile::TempDir;
 
+/// Clones share the folder.
+#[derive(Clone)]
 pub struct Project {
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Project {
@@ -19,7 +22,7 @@ impl Project {
 
     /// What the change does is part of the commit.
     pub fn with(change: impl FnOnce(&Files)) -> Project {
-        let project = Project { folder: TempDir::with_prefix("greenlight-test-").unwrap() };
+        let project = Project { folder: Arc::new(TempDir::with_prefix("greenlight-test-").unwrap()) };
         let files = project.files();
         for name in ["greenlight.yml", "taskdef.json", "Dockerfile", ".dockerignore", "build", "main.rs"] {
             let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello").join(name);

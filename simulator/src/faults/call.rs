@@ -4,7 +4,8 @@
 
 use super::operations;
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, fmt, str::FromStr, time::Duration};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 /// One operation's calls, and what becomes of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,31 +145,53 @@ impl<'de> Deserialize<'de> for CallFault {
     }
 }
 
-/// The world's, and how often each operation was called.
+/// The world's, and how often each operation was called since it began.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    faults: Vec<CallFault>,
-    counts: HashMap<(&'static str, String), u32>,
+    begun: bool,
+    /// With how often each was met.
+    faults: Vec<(CallFault, u32)>,
+    counts: BTreeMap<(&'static str, String), u32>,
 }
 
 impl Calls {
     pub(crate) fn of(faults: &[CallFault]) -> Calls {
-        Calls { faults: faults.to_vec(), counts: HashMap::new() }
+        Calls {
+            begun: false,
+            faults: faults.iter().map(|fault| (fault.clone(), 0)).collect(),
+            counts: BTreeMap::new(),
+        }
     }
 
-    pub(crate) fn faults(&self) -> &[CallFault] {
-        &self.faults
+    /// What was called until now made the world what it is at its start.
+    pub(crate) fn begin(&mut self) {
+        self.begun = true;
     }
 
     /// What becomes of the next call of an operation.
     pub(crate) fn next(&mut self, service: &'static str, operation: &str) -> Option<Trouble> {
-        if self.faults.is_empty() {
+        if !self.begun {
             return None;
         }
         let turn = self.counts.entry((service, operation.to_owned())).or_default();
         *turn += 1;
-        self.faults.iter().find(|fault| fault.means(service, operation, *turn)).map(|fault| fault.trouble)
+        let (fault, met) =
+            self.faults.iter_mut().find(|(fault, _)| fault.means(service, operation, *turn))?;
+        *met += 1;
+        Some(fault.trouble)
     }
+}
+
+/// `calls` and `call_faults` of the snapshot.
+pub(crate) fn snapshot(calls: &Calls) -> Value {
+    let counts: BTreeMap<String, u32> = calls
+        .counts
+        .iter()
+        .map(|((service, operation), count)| (format!("{service}:{operation}"), *count))
+        .collect();
+    let faults: Vec<Value> =
+        calls.faults.iter().map(|(fault, met)| json!({ "fault": fault, "met": met })).collect();
+    json!({ "calls": counts, "call_faults": faults })
 }
 
 #[cfg(test)]
@@ -213,6 +236,8 @@ mod tests {
     fn each_operation_has_its_own_count() {
         let faults = ["ecs:*=reset@2", "ecs:TagResource=denied@3+"].map(|text| text.parse().unwrap());
         let mut calls = Calls::of(&faults);
+        assert_eq!(calls.next("ecs", "TagResource"), None);
+        calls.begin();
         let mut kinds = |operation| {
             (0..4).map(|_| calls.next("ecs", operation).map(|trouble| trouble.kind)).collect::<Vec<_>>()
         };

@@ -7,7 +7,7 @@ mod http;
 mod operations;
 
 pub use call::CallFault;
-pub(crate) use call::{Calls, Kind, Trouble};
+pub(crate) use call::{Calls, Kind, Trouble, snapshot};
 pub(crate) use hold::{Holds, Moment};
 pub(crate) use http::{meet, was_reset};
 

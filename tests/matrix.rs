@@ -1,0 +1,409 @@
+//! Every operation that a run calls meets every kind of trouble, at its first call and at a later
+//! one. Whatever passes is ridden out; whatever doesn't ends in the truth, within the budget, with
+//! GitHub told and nothing left that isn't said.
+//!
+//! A seeded sample runs unless GREENLIGHT_TEST_ALL is set. GREENLIGHT_TEST_SEED chooses another one,
+//! GREENLIGHT_TEST_CELLS its size, and GREENLIGHT_TEST_CELL runs the cells whose names hold a text.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod support;
+
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use support::{Done, Project, World, list, text};
+
+/// Minutes of the world are tenths of a second.
+const SPEED: &str = "600";
+/// Most of a cell is waiting, and there are two cores at the least.
+const AT_ONCE: usize = 4;
+const SAMPLE: usize = 60;
+/// How long one call may take; one that is slow takes longer than that.
+const CALL_TIMEOUT: &str = "700ms";
+
+/// How a run goes before anything troubles it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Succeeds,
+    /// Its own checks stop it, and production goes back.
+    RolledBack,
+    /// All sessions end in the middle of it.
+    Renews,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Way::Succeeds => "succeeds",
+            Way::RolledBack => "rolled-back",
+            Way::Renews => "renews",
+        }
+    }
+
+    fn fault(self) -> Option<&'static str> {
+        match self {
+            Way::Succeeds => None,
+            Way::RolledBack => Some("validation-fails"),
+            Way::Renews => Some("credentials-expire"),
+        }
+    }
+
+    fn code(self) -> i32 {
+        if self == Way::RolledBack { 5 } else { 0 }
+    }
+
+    /// What only this way calls, or calls otherwise than the first.
+    fn is_about(self, operation: &str) -> bool {
+        match self {
+            Way::Succeeds => true,
+            Way::RolledBack => [
+                "codedeploy:StopDeployment",
+                "codedeploy:GetDeployment",
+                "ecs:DescribeServices",
+                "elasticloadbalancing:DescribeListeners",
+                "checks/update",
+            ]
+            .contains(&operation),
+            Way::Renews => operation.starts_with("sts:Assume") || operation == "oidc:token",
+        }
+    }
+}
+
+/// What a call means to the run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Part {
+    Read,
+    Write,
+    /// Done without where it isn't granted.
+    Optional,
+    /// The way in.
+    Session,
+    /// What the build pushes with: buildx's own affair.
+    Push,
+    GitHubRead,
+    GitHubWrite,
+}
+
+/// All that a run calls.
+const OPERATIONS: &[(&str, Part)] = &[
+    ("application-autoscaling:DescribeScalableTargets", Part::Optional),
+    ("application-autoscaling:DescribeScalingPolicies", Part::Optional),
+    ("cloudwatch:DescribeAlarms", Part::Read),
+    ("codedeploy:BatchGetDeploymentTargets", Part::Read),
+    ("codedeploy:ContinueDeployment", Part::Write),
+    ("codedeploy:CreateDeployment", Part::Write),
+    ("codedeploy:GetDeployment", Part::Read),
+    ("codedeploy:GetDeploymentConfig", Part::Read),
+    ("codedeploy:GetDeploymentGroup", Part::Read),
+    ("codedeploy:ListDeployments", Part::Read),
+    ("codedeploy:StopDeployment", Part::Write),
+    ("ecr:DescribeRepositories", Part::Read),
+    ("ecr:GetAuthorizationToken", Part::Read),
+    ("ecr:GetRepositoryPolicy", Part::Optional),
+    ("ecs:DescribeServices", Part::Read),
+    ("ecs:DescribeTaskDefinition", Part::Read),
+    ("ecs:RegisterTaskDefinition", Part::Write),
+    ("elasticloadbalancing:DescribeListeners", Part::Read),
+    ("elasticloadbalancing:DescribeLoadBalancers", Part::Optional),
+    ("elasticloadbalancing:DescribeRules", Part::Optional),
+    ("elasticloadbalancing:DescribeTargetGroups", Part::Optional),
+    ("github:checks/create", Part::GitHubWrite),
+    ("github:checks/update", Part::GitHubWrite),
+    ("github:issues/create-comment", Part::GitHubWrite),
+    ("github:issues/list-comments", Part::GitHubRead),
+    ("github:issues/update-comment", Part::GitHubWrite),
+    ("github:repos/create-commit-status", Part::GitHubWrite),
+    ("github:repos/create-deployment", Part::GitHubWrite),
+    ("github:repos/create-deployment-status", Part::GitHubWrite),
+    ("github:repos/list-deployments", Part::GitHubRead),
+    ("github:repos/list-pull-requests-associated-with-commit", Part::GitHubRead),
+    ("oidc:token", Part::Session),
+    ("registry:finish-upload", Part::Push),
+    ("registry:head-blob", Part::Push),
+    ("registry:put-manifest", Part::Push),
+    ("registry:start-upload", Part::Push),
+    ("sts:AssumeRole", Part::Session),
+    ("sts:AssumeRoleWithWebIdentity", Part::Session),
+    ("sts:GetCallerIdentity", Part::Session),
+];
+
+/// Trouble that passes.
+const PASSING: &[&str] = &["throttled", "error", "reset", "slow", "malformed-after"];
+/// The same for what may have been done: the call was carried out, and its answer lost.
+const PASSING_WRITE: &[&str] = &[
+    "throttled",
+    "error",
+    "error-after",
+    "reset",
+    "reset-after",
+    "slow",
+    "slow-after",
+    "malformed",
+    "malformed-after",
+];
+const REFUSALS: &[&str] = &["denied"];
+const GITHUB_REFUSALS: &[&str] = &["denied", "not-found", "invalid"];
+
+#[derive(Clone, Debug)]
+struct Cell {
+    way: Way,
+    operation: &'static str,
+    part: Part,
+    trouble: &'static str,
+    turn: u32,
+}
+
+impl Cell {
+    fn name(&self) -> String {
+        format!("{}: {}", self.way.name(), self.fault())
+    }
+
+    fn fault(&self) -> String {
+        // GitHub says how long to wait.
+        let wait =
+            if self.trouble == "throttled" && self.operation.starts_with("github:") { ":1s" } else { "" };
+        format!("{}={}{wait}@{}", self.operation, self.trouble, self.turn)
+    }
+
+    fn passes(&self) -> bool {
+        PASSING_WRITE.contains(&self.trouble)
+    }
+}
+
+/// The world before a run: nothing of it may be lost where a run says that it touched nothing.
+struct Before {
+    live: String,
+    weights: BTreeMap<String, u64>,
+    revisions: usize,
+}
+
+impl Before {
+    fn of(world: &World) -> Before {
+        Before {
+            live: world.live(),
+            weights: world.weights("production"),
+            revisions: list(&world.state(), "task_definitions").len(),
+        }
+    }
+}
+
+fn world(project: &Project, way: Way, fault: Option<&str>) -> World {
+    let mut args = vec!["--no-docker", "--speed", SPEED];
+    for fault in way.fault().into_iter().chain(fault) {
+        args.extend(["--fault", fault]);
+    }
+    World::serve(project.clone(), &args)
+}
+
+fn run(world: &World) -> Done {
+    world.run(&["deploy"]).env("GREENLIGHT_CALL_TIMEOUT", CALL_TIMEOUT).end()
+}
+
+/// How often a run of this way calls each operation.
+fn recorded(project: &Project, way: Way) -> BTreeMap<String, u64> {
+    let world = world(project, way, None);
+    let done = run(&world);
+    assert_eq!(done.ended.code, Some(way.code()), "{}", done.ended.said());
+    let calls = world.state()["calls"].clone();
+    let named = |(name, count): (&String, &Value)| (name.clone(), count.as_u64().unwrap());
+    calls.as_object().unwrap().iter().map(named).collect()
+}
+
+fn cells(project: &Project) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    let mut called = BTreeSet::new();
+    for way in [Way::Succeeds, Way::RolledBack, Way::Renews] {
+        let calls = recorded(project, way);
+        called.extend(calls.keys().cloned());
+        for (operation, part) in OPERATIONS.iter().copied() {
+            let bare = operation.strip_prefix("github:").unwrap_or(operation);
+            let Some(count) = calls.get(operation).filter(|_| way.is_about(bare)) else { continue };
+            let (passing, refusals) = match part {
+                Part::GitHubWrite => (PASSING_WRITE, GITHUB_REFUSALS),
+                Part::GitHubRead => (PASSING, GITHUB_REFUSALS),
+                Part::Write => (PASSING_WRITE, REFUSALS),
+                _ => (PASSING, REFUSALS),
+            };
+            for trouble in passing.iter().chain(refusals).copied() {
+                for turn in (1..=2).filter(|turn| u64::from(*turn) <= *count) {
+                    // The first calls are the same on every way.
+                    if way == Way::Renews && turn == 1 {
+                        continue;
+                    }
+                    cells.push(Cell { way, operation, part, trouble, turn });
+                }
+            }
+        }
+    }
+    let known: BTreeSet<String> = OPERATIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let unknown: Vec<_> = called.difference(&known).collect();
+    assert!(unknown.is_empty(), "the matrix has no {unknown:?}, which a run calls");
+    let gone: Vec<_> = known.difference(&called).collect();
+    assert!(gone.is_empty(), "no run calls {gone:?}");
+    cells
+}
+
+/// Why a cell isn't right.
+fn wrong(cell: &Cell, project: &Project) -> Option<String> {
+    let world = world(project, cell.way, Some(&cell.fault()));
+    let before = Before::of(&world);
+    let done = run(&world);
+    let judged = catch_unwind(AssertUnwindSafe(|| judge(cell, &world, &before, &done)));
+    let why = match judged {
+        Ok(()) => return None,
+        Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| {
+            panic.downcast_ref::<&str>().map_or("it isn't told why".to_owned(), |text| (*text).to_owned())
+        }),
+    };
+    Some(format!("{why}\n{}", done.ended.said()))
+}
+
+fn judge(cell: &Cell, world: &World, before: &Before, done: &Done) {
+    let state = world.state();
+    let code = done.ended.code.expect("an exit code");
+    let said = done.ended.said();
+    let met = list(&state, "call_faults").iter().all(|fault| fault["met"].as_u64() > Some(0));
+    assert!(met, "the trouble was never met");
+
+    // What passes is ridden out, and GitHub's no costs no deployment.
+    let github = matches!(cell.part, Part::GitHubRead | Part::GitHubWrite);
+    match code {
+        code if code == cell.way.code() => {}
+        4 if cell.part == Part::Push => {}
+        _ if cell.passes() || github => panic!("exit {code} where the trouble passes"),
+        3 | 4 | 6 => {
+            let action = &cell.operation;
+            assert!(said.contains(action) || cell.operation == "oidc:token", "{action} isn't named");
+        }
+        5 => {}
+        _ => panic!("exit {code}"),
+    }
+    true_of_production(code, world, before, done);
+
+    // Nothing twice, and nothing left that isn't said.
+    let deployments = world.deployments();
+    let rollback = |deployment: &Value| deployment["creator"] != "user";
+    let ours = deployments.iter().filter(|deployment| !rollback(deployment)).count();
+    assert!(ours <= 1, "{ours} deployments: {deployments:?}");
+    let revisions = list(&state, "task_definitions").len() - before.revisions;
+    assert!(revisions <= 1, "{revisions} revisions were registered");
+    if revisions == 1 && ours == 0 {
+        assert!(said.contains("registered and unused"), "the unused revision isn't told of");
+    }
+
+    if !github || cell.passes() {
+        github_knows(code, &state);
+    } else {
+        assert!(said.contains("warning"), "nothing is said of GitHub's no");
+    }
+}
+
+/// What the exit code says is so in the world.
+fn true_of_production(code: i32, world: &World, before: &Before, done: &Done) {
+    let weights = world.weights("production");
+    match code {
+        0 => {
+            assert_eq!(world.live(), done.output("task-definition-arn"));
+            assert_ne!(weights, before.weights, "production is where it was");
+            let deployment = world.deployments();
+            assert!(deployment.iter().any(|d| d["status"] == "Succeeded"), "{deployment:?}");
+        }
+        3 | 4 => {
+            assert_eq!((world.live(), &weights), (before.live.clone(), &before.weights));
+            assert!(world.deployments().is_empty(), "{:?}", world.deployments());
+        }
+        5 => {
+            assert_eq!((world.live(), &weights), (before.live.clone(), &before.weights));
+            let state = world.state();
+            let primary = list(&state, "task_sets").iter().find(|set| set["status"] == "PRIMARY").unwrap();
+            assert!(primary["running"].as_u64() > Some(0), "{primary}");
+        }
+        6 => {
+            let finished = done.told("finished");
+            assert!(!text(finished, "production").is_empty(), "{finished}");
+            assert!(!list(finished, "findings").is_empty(), "{finished}");
+        }
+        _ => panic!("exit {code}"),
+    }
+}
+
+/// The check is completed, and everything is there once.
+fn github_knows(code: i32, state: &Value) {
+    let [check] = &list(state, "checks")[..] else { panic!("one check: {}", state["checks"]) };
+    let conclusion = if code == 0 { "success" } else { "failure" };
+    assert_eq!((text(check, "status"), text(check, "conclusion")), ("completed", conclusion), "{check}");
+    let statuses = list(state, "statuses");
+    let newest = statuses.iter().max_by_key(|status| status["id"].as_u64()).expect("a status");
+    assert_eq!(newest["state"], conclusion, "{newest}");
+    assert!(list(state, "comments").len() <= 1, "{}", state["comments"]);
+    assert!(list(state, "github_deployments").len() <= 1, "{}", state["github_deployments"]);
+}
+
+/// A shuffle that a seed repeats.
+fn shuffled<T>(mut all: Vec<T>, mut seed: u64) -> Vec<T> {
+    let mut next = || {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = seed;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    for at in (1..all.len()).rev() {
+        all.swap(at, usize::try_from(next() % (at as u64 + 1)).unwrap());
+    }
+    all
+}
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn every_call_survives_every_trouble() {
+    let project = Project::hello();
+    let all = cells(&project);
+    let total = all.len();
+    let chosen = if let Ok(wanted) = env::var("GREENLIGHT_TEST_CELL") {
+        all.into_iter().filter(|cell| cell.name().contains(&wanted)).collect()
+    } else if env::var_os("GREENLIGHT_TEST_ALL").is_some() {
+        all
+    } else {
+        let by_time = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        let seed = number("GREENLIGHT_TEST_SEED").unwrap_or_else(by_time);
+        let size = number("GREENLIGHT_TEST_CELLS").map_or(SAMPLE, |size| usize::try_from(size).unwrap());
+        println!("a sample of {size} of {total} cells: GREENLIGHT_TEST_SEED={seed}");
+        shuffled(all, seed).into_iter().take(size).collect::<Vec<_>>()
+    };
+    let (next, failed, started) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Instant::now());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(cell) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let why = catch_unwind(AssertUnwindSafe(|| wrong(cell, &project)))
+                        .unwrap_or_else(|_| Some("the run or its world hangs".to_owned()));
+                    if let Some(why) = why {
+                        println!("--- {}\n{why}", cell.name());
+                        failed.lock().unwrap().push(cell.name());
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    println!(
+        "faults survived: {} of {} in {} s",
+        chosen.len() - failed.len(),
+        chosen.len(),
+        started.elapsed().as_secs()
+    );
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
