@@ -326,11 +326,12 @@ fn the_action_has_the_tools_options() {
 }
 
 #[test]
-fn words_and_booleans_have_a_default_that_is_told() {
+fn a_word_has_a_default_that_is_told() {
     for row in inputs() {
         let field = FIELDS.iter().find(|field| field.name == row.name);
         let needs = field.is_some_and(|field| matches!(field.kind, Kind::Word(_)));
-        assert!(!needs || row.default.is_some(), "{} doesn't say `(default: …)`", row.name);
+        let told = row.default.is_some() || row.help.contains("when not given");
+        assert!(told || !needs, "{} says neither `(default: …)` nor what is so when not given", row.name);
     }
 }
 
@@ -347,6 +348,59 @@ fn the_reference_has_the_tools_options() {
             renewed(&text, &format!("<!-- {name} -->\n"), "<!-- made so far -->\n", &made())
         })
     });
+}
+
+/// Every step that uses the action, in the examples and in what people copy from the docs, has
+/// inputs, commands and outputs that there are.
+#[test]
+fn examples_use_what_there_is() {
+    let mut workflows = Vec::new();
+    for entry in fs::read_dir(path("examples/workflows")).unwrap() {
+        let file = entry.unwrap().path();
+        workflows.push((file.display().to_string(), fs::read_to_string(file).unwrap()));
+    }
+    for page in ["README.md", "docs/migrate.md"] {
+        let text = fs::read_to_string(path(page)).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        workflows.extend(blocks.map(|block| (page.to_owned(), block.to_owned())));
+    }
+    let known: BTreeSet<_> =
+        inputs().into_iter().map(|row| row.name).chain(BESIDE.map(|(name, ..)| name.to_owned())).collect();
+    let mut seen = 0;
+    for (file, text) in &workflows {
+        let before = seen;
+        let mut steps = Vec::new();
+        steps_in(&serde_yaml::from_str(text).unwrap(), &mut steps);
+        for step in steps {
+            seen += 1;
+            let with = step["with"].as_object().cloned().unwrap_or_default();
+            let unknown: Vec<_> = with.keys().filter(|name| !known.contains(*name)).collect();
+            assert!(unknown.is_empty(), "{file}: there is no input {unknown:?}");
+            let command = with.get("command").and_then(Value::as_str).unwrap_or("deploy");
+            assert!(of_action().iter().any(|known| known == command), "{file}: there is no `{command}`");
+        }
+        if seen == before {
+            continue;
+        }
+        for name in text.split(".outputs.").skip(1).filter_map(|rest| rest.split([' ', '}', '\n']).next()) {
+            assert!(OUTPUTS.iter().any(|(known, _)| *known == name), "{file}: there is no output `{name}`");
+        }
+    }
+    assert!(seen >= 5, "only {seen} steps use the action");
+}
+
+fn steps_in(value: &Value, found: &mut Vec<Value>) {
+    match value {
+        Value::Object(object) => {
+            let uses = object.get("uses").and_then(Value::as_str).unwrap_or_default();
+            if uses.starts_with("greenlight/greenlight@") {
+                found.push(value.clone());
+            }
+            object.values().for_each(|value| steps_in(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| steps_in(value, found)),
+        _ => {}
+    }
 }
 
 /// A variable that the code names is told of, and none that it doesn't.
