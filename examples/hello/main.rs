@@ -1,14 +1,17 @@
 //! A tiny HTTP service that says its version and can be told to misbehave.
 //!
 //! `VERSION` is what it says. `MISBEHAVE` is one of `crash`, `unhealthy`, `errors`, `wrong`,
-//! `slow`, or empty. `PORT` is 8080 unless given. It needs nothing but itself: `./build` links it
+//! `garbled`, `slow`, or empty; `errors:30%` and `slow:200ms` say how much. `PORT` is 8080 unless given. It needs nothing but itself: `./build` links it
 //! statically, so that its image can start `FROM scratch`.
 
 use std::{
     env,
     io::{BufRead, BufReader, Result, Write},
     net::{TcpListener, TcpStream},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -16,12 +19,15 @@ use std::{
 struct App {
     version: String,
     misbehave: String,
+    /// Answers to `/`, for the share of them that are errors.
+    answered: AtomicU32,
 }
 
 fn main() {
     let app = Arc::new(App {
         version: env::var("VERSION").unwrap_or_else(|_| "dev".into()),
         misbehave: env::var("MISBEHAVE").unwrap_or_default(),
+        answered: AtomicU32::new(0),
     });
     if app.misbehave == "crash" {
         eprintln!("fatal: cannot open the database: connection refused (MISBEHAVE=crash)");
@@ -88,22 +94,34 @@ fn serve(app: &App, stream: TcpStream) -> Result<()> {
 
 impl App {
     fn answer(&self, path: &str) -> (&'static str, String) {
-        let misbehaves = |how: &str| self.misbehave == how;
+        let (how, measure) = self.misbehave.split_once(':').unwrap_or((&self.misbehave, ""));
+        let misbehaves = |name: &str| how == name;
         if misbehaves("slow") {
-            thread::sleep(Duration::from_millis(800));
+            let millis = measure.strip_suffix("ms").and_then(|n| n.parse().ok()).unwrap_or(800);
+            thread::sleep(Duration::from_millis(millis));
         }
         match path {
             "/healthz" if misbehaves("unhealthy") => ("503 Service Unavailable", "not ready\n".into()),
             "/healthz" => ("200 OK", "ok\n".into()),
+            "/" | "/version" if misbehaves("garbled") => ("200 OK", "something else\n".into()),
             "/version" if misbehaves("wrong") => ("500 Internal Server Error", "cannot tell\n".into()),
             "/version" => ("200 OK", format!("{{\"service\":\"hello\",\"version\":\"{}\"}}\n", self.version)),
-            "/" if misbehaves("errors") => {
+            "/" if misbehaves("errors") && self.is_an_errors_turn(measure) => {
                 eprintln!("error: GET / failed: division by zero (MISBEHAVE=errors)");
                 ("500 Internal Server Error", "something broke\n".into())
             }
             "/" => ("200 OK", format!("hello from version {}\n", self.version)),
             _ => ("404 Not Found", "nothing here\n".into()),
         }
+    }
+
+    /// All are, unless a share is told: then those are spread evenly.
+    fn is_an_errors_turn(&self, measure: &str) -> bool {
+        let Some(percent) = measure.strip_suffix('%').and_then(|n| n.parse::<u32>().ok()) else {
+            return true;
+        };
+        let turn = self.answered.fetch_add(1, Ordering::Relaxed) % 100;
+        (turn + 1) * percent / 100 > turn * percent / 100
     }
 }
 

@@ -90,3 +90,115 @@ impl Asker {
 pub(super) fn address(base: &str, ask: &Ask) -> String {
     format!("{}/{}", base.trim_end_matches('/'), ask.path.trim_start_matches('/'))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use rustls::{
+        ServerConfig, ServerConnection, StreamOwned,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    };
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        path::{Path, PathBuf},
+        sync::Arc,
+        thread::{JoinHandle, spawn},
+    };
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+
+    fn ask() -> Ask {
+        Ask { path: "/health?deep=1".into(), method: "POST".into(), timeout: PATIENCE, ..Ask::default() }
+    }
+
+    fn head(stream: &mut impl Read) -> String {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+            head.push(byte[0]);
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Answers one request, and says what it was.
+    fn plain() -> (String, JoinHandle<String>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let base = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let served = spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let head = head(&mut stream);
+            stream.write_all(ANSWER).unwrap();
+            head
+        });
+        (base, served)
+    }
+
+    fn fixture(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
+    }
+
+    /// The same over TLS, as `shop.example` and for nobody else; with the name that was asked for.
+    fn secure() -> (String, JoinHandle<Option<(String, String)>>) {
+        crate::tls::prepare();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let base = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let chain = CertificateDer::pem_file_iter(fixture("shop.pem")).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(fixture("shop.key")).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let served = spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut tls = StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), stream);
+            let head = head(&mut tls);
+            if head.is_empty() {
+                return None;
+            }
+            tls.write_all(ANSWER).unwrap();
+            tls.conn.send_close_notify();
+            let _ = tls.flush();
+            Some((tls.conn.server_name().unwrap_or_default().to_owned(), head))
+        });
+        (base, served)
+    }
+
+    #[tokio::test]
+    async fn a_request_is_made_as_it_is_asked_for() {
+        let (base, served) = plain();
+        let mut ask = ask();
+        ask.headers.insert("X-Tenant".into(), "acme".into());
+        ask.host = Some("shop.example".into());
+        let answer = Asker::new(&base, &ask).await.unwrap().once(PATIENCE).await.unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"ok"[..]));
+        let head = served.join().unwrap().to_ascii_lowercase();
+        assert!(head.starts_with("post /health?deep=1 http/1.1\r\n"), "{head}");
+        assert!(head.contains("\r\nx-tenant: acme\r\n"), "{head}");
+        assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
+        assert!(head.contains("\r\nhost: shop.example\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn the_host_is_the_name_of_the_certificate_too() {
+        let (base, served) = secure();
+        let ask = Ask { host: Some("shop.example".into()), ca: Some(fixture("ca.pem")), ..ask() };
+        let answer = Asker::new(&base, &ask).await.unwrap().once(PATIENCE).await.unwrap();
+        assert_eq!(answer.status, 200);
+        let (name, head) = served.join().unwrap().unwrap();
+        assert_eq!(name, "shop.example");
+        assert!(head.to_ascii_lowercase().contains("\r\nhost: shop.example\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_nobody_vouches_for_is_no_answer() {
+        let (base, served) = secure();
+        let stranger = Ask { host: Some("shop.example".into()), ..ask() };
+        let why = Asker::new(&base, &stranger).await.unwrap().once(PATIENCE).await.unwrap_err();
+        assert!(why.starts_with("no answer: "), "{why}");
+        assert_eq!(served.join().unwrap(), None);
+        let (base, served) = secure();
+        let other = Ask { host: Some("other.example".into()), ca: Some(fixture("ca.pem")), ..ask() };
+        Asker::new(&base, &other).await.unwrap().once(PATIENCE).await.unwrap_err();
+        assert_eq!(served.join().unwrap(), None);
+    }
+}

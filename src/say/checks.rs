@@ -132,6 +132,10 @@ pub fn run_limit(check: &RunCheck) -> String {
 
 pub fn run_measured(status: ExitStatus, took: Duration) -> String {
     let how = match (status.code(), status.signal()) {
+        // A shell's word for a program of its own that was killed.
+        (Some(code), _) if (129..=192).contains(&code) => {
+            format!("exit code {code}, killed by signal {}", code - 128)
+        }
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("killed by signal {signal}"),
         (None, None) => status.to_string(),

@@ -42,6 +42,8 @@ pub(super) enum Kind {
     Errors,
     /// Health is fine, and whoever looks closer gets an error.
     Wrong,
+    /// Health is fine, and a body says something else than it should.
+    Garbled,
     Slow,
 }
 
@@ -49,22 +51,32 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Misbehaviour {
     pub(super) kind: Kind,
+    /// Of `errors`: so many answers in a hundred are errors, from the first one on.
+    percent: Option<u32>,
+    /// Of `slow`, in real time.
+    delay: Duration,
     answered: AtomicU32,
 }
 
 impl Misbehaviour {
-    /// By the name that `MISBEHAVE` has; others are the program's own business.
-    pub(super) fn parse(name: &str) -> Option<Misbehaviour> {
+    /// By the name that `MISBEHAVE` has; others are the program's own business. `errors:30%` and
+    /// `slow:200ms` say how much.
+    pub(super) fn parse(text: &str) -> Option<Misbehaviour> {
+        let (name, measure) = text.split_once(':').map_or((text, None), |(name, how)| (name, Some(how)));
+        let number = |unit: &str| measure?.strip_suffix(unit)?.parse::<u32>().ok();
         let kind = match name {
             "crash" => Kind::Crash,
             "out-of-memory" => Kind::OutOfMemory,
             "unhealthy" => Kind::Unhealthy,
             "errors" => Kind::Errors,
             "wrong" => Kind::Wrong,
+            "garbled" => Kind::Garbled,
             "slow" => Kind::Slow,
             _ => return None,
         };
-        Some(Misbehaviour { kind, answered: AtomicU32::new(0) })
+        let percent = number("%").filter(|percent| *percent <= 100);
+        let delay = number("ms").map_or(SLOW, |millis| Duration::from_millis(millis.into()));
+        Some(Misbehaviour { kind, percent, delay, answered: AtomicU32::new(0) })
     }
 
     /// The answer in place of the container's own. The path of a health check isn't known here,
@@ -74,17 +86,27 @@ impl Misbehaviour {
         let check = agent.is_some_and(|agent| agent.starts_with("ELB-HealthChecker"));
         match self.kind {
             Kind::Unhealthy if check => Some((StatusCode::SERVICE_UNAVAILABLE, "not ready\n")),
-            Kind::Errors if !check && self.answered.fetch_add(1, Ordering::Relaxed) >= CALM => {
+            Kind::Errors if !check && self.is_an_errors_turn() => {
                 Some((StatusCode::INTERNAL_SERVER_ERROR, "something broke\n"))
             }
             Kind::Wrong if !check => Some((StatusCode::INTERNAL_SERVER_ERROR, "cannot tell\n")),
+            Kind::Garbled if !check => Some((StatusCode::OK, "something else\n")),
             Kind::Slow => {
-                tokio::time::sleep(SLOW).await;
+                tokio::time::sleep(self.delay).await;
                 None
             }
             _ => None,
         }
         .map(IntoResponse::into_response)
+    }
+
+    fn is_an_errors_turn(&self) -> bool {
+        let turn = self.answered.fetch_add(1, Ordering::Relaxed);
+        match self.percent {
+            // Spread evenly, so that any stretch of answers has its share of errors.
+            Some(percent) => (turn % 100 + 1) * percent / 100 > (turn % 100) * percent / 100,
+            None => turn >= CALM,
+        }
     }
 }
 
@@ -172,6 +194,18 @@ mod tests {
         let (calm, storm) = told.split_at(CALM as usize);
         assert!(calm.iter().all(|status| *status == 200));
         assert_eq!((storm, checked), (&[500, 500][..], 200));
+    }
+
+    #[tokio::test]
+    async fn errors_by_share_are_spread_evenly() {
+        let (told, checked) = statuses("errors:30%", 20).await;
+        let errors = |part: &[u16]| part.iter().filter(|status| **status == 500).count();
+        assert_eq!((errors(&told[..10]), errors(&told[10..]), checked), (3, 3, 200));
+    }
+
+    #[tokio::test]
+    async fn a_garbled_container_answers_well_and_says_something_else() {
+        assert_eq!(statuses("garbled", 1).await, (vec![200], 200));
     }
 
     #[test]

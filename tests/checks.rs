@@ -1,0 +1,329 @@
+//! Checks decide: what passes lets the deployment go on, what fails takes it back, and what can't
+//! be told is left to people. The verdict states the measured figure beside its limit.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use support::{Done, Files, Project, World, text};
+
+const ALL_AT_ONCE: [&str; 3] = ["deploy", "--deployment-config", "CodeDeployDefault.ECSAllAtOnce"];
+
+/// examples/hello with these checks, as they stand under the environment, and a script.
+fn project(checks: &str, script: &str, misbehave: &str) -> Project {
+    Project::with(|files| {
+        let text = files.read("greenlight.yml");
+        let (head, rest) = text.split_once("    validate:").unwrap();
+        let (_, tail) = rest.split_once("\n\n").unwrap();
+        files.write("greenlight.yml", &format!("{head}{checks}\n\n{tail}"));
+        executable(files, "smoke.sh", script);
+        if !misbehave.is_empty() {
+            files.edit("taskdef.json", |document| {
+                let environment = &mut document["containerDefinitions"][0]["environment"];
+                environment.as_array_mut().unwrap().push(json!({ "name": "MISBEHAVE", "value": misbehave }));
+            });
+        }
+    })
+}
+
+fn executable(files: &Files, name: &str, script: &str) {
+    files.write(name, &format!("#!/bin/sh\n{script}\n"));
+    let path = files.path(name);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn shares(world: &World) -> (u64, u64) {
+    let weights = world.weights("production");
+    (weights["hello-blue"], weights["hello-green"])
+}
+
+/// A world where blue is fine, and a deployment of this project into it.
+struct Played {
+    world: World,
+    project: Project,
+    done: Done,
+}
+
+fn play(checks: &str, script: &str, misbehave: &str, args: &[&str]) -> Played {
+    let world = World::hello();
+    let project = project(checks, script, misbehave);
+    let done = world.run_in(project.folder(), &[&ALL_AT_ONCE[..], args].concat()).end();
+    Played { world, project, done }
+}
+
+impl Played {
+    #[track_caller]
+    fn passes(self) -> Played {
+        let done = self.done.expect(0, "succeeded");
+        assert_eq!(done.told("check")["conclusion"], "passed");
+        assert_eq!(shares(&self.world), (0, 100));
+        assert_eq!(self.world.live(), done.output("task-definition-arn"));
+        Played { done, ..self }
+    }
+
+    /// Green never had production traffic.
+    #[track_caller]
+    fn fails(self) -> Played {
+        let done = self.done.expect(5, "rolled-back");
+        assert_eq!(done.told("check")["conclusion"], "failed");
+        assert!(!done.events.iter().any(|e| e["event"] == "traffic" && e["green"] != 0.0));
+        assert_eq!(shares(&self.world), (100, 0));
+        assert_eq!(self.world.live(), done.output("previous-task-definition-arn"));
+        assert_eq!(self.world.deployments()[0]["status"], "Stopped");
+        Played { done: done.says(&["Production is on hello:1, the version from before: 100 %"]), ..self }
+    }
+
+    #[track_caller]
+    fn measures(self, measured: &[&str], limit: &str) -> Played {
+        let check = self.done.told("check");
+        for part in measured {
+            assert!(text(check, "measured").contains(part), "{part}: {check}");
+        }
+        assert_eq!(text(check, "limit"), limit);
+        // Where people look, too.
+        let shown = check["limit"].as_str().unwrap().split(' ').next().unwrap();
+        assert!(self.done.summary.contains(shown), "{}", self.done.summary);
+        self
+    }
+}
+
+#[test]
+fn a_request_passes_by_all_that_is_wanted_of_its_answer() {
+    let checks = r#"    validate:
+      - http:
+          path: /version
+          method: GET
+          headers: { X-Tenant: acme }
+          host: shop.example
+          contains: '"service":"hello"'
+          json: { /service: hello }
+          latency: 30s
+          timeout: 30s
+          within: 20m"#;
+    // The stand-ins of a world answer what its own configuration asks for.
+    let (world, project) = (World::of(project(checks, "", ""), &[]), project(checks, "", ""));
+    let done = world.run_in(project.folder(), &ALL_AT_ONCE).end();
+    Played { world, project, done }.passes().measures(
+        &["status 200 in ", "`/service` = `hello`"],
+        "status 200 within 30s, a body with `\"service\":\"hello\"`, `/service` = `hello`",
+    );
+}
+
+#[test]
+fn a_wrong_body_takes_green_back() {
+    let checks = "    validate: [{ http: { path: /version, json: { /service: hello }, within: 30s } }]";
+    play(checks, "", "garbled", &[])
+        .fails()
+        .measures(&["status 200 in ", "no `/service`"], "status 200, `/service` = `hello`")
+        .done
+        .says(&["green failed GET /version on the test listener", "production traffic never reached it"]);
+}
+
+#[test]
+fn an_answer_beyond_its_latency_takes_green_back() {
+    let checks = "    validate: [{ http: { path: /version, latency: 100ms, within: 30s } }]";
+    play(checks, "", "slow:400ms", &[]).fails().measures(&["status 200 in "], "status 200 within 100ms");
+}
+
+#[test]
+fn no_answer_in_time_takes_green_back() {
+    let checks = "    validate: [{ http: { path: /version, timeout: 100ms, within: 30s } }]";
+    play(checks, "", "slow:3000ms", &[]).fails().measures(&["no answer in time"], "status 200");
+}
+
+const RUN: &str = "    validate: [{ run: { command: ./smoke.sh one, timeout: 100m } }]";
+
+#[test]
+fn a_command_finds_what_it_needs_and_nothing_of_the_steps_own() {
+    let script = r#"env > seen; echo "checking $1"; echo "::set-output name=x::y" >&2"#;
+    let world = World::hello();
+    let project = project(RUN, script, "");
+    let run = world.run_in(project.folder(), &ALL_AT_ONCE).input("github-token", "not-for-others");
+    let run = run.env("MINE", "here").env("ACTIONS_RUNTIME_TOKEN", "not-for-others").end();
+    let played = Played { world, project, done: run }.passes();
+    let Played { world, project, done } = &played;
+    let seen = project.files().read("seen");
+    let variable = |name: &str| seen.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+    assert_eq!(variable("GREEN_URL"), Some(world.variable("TEST_URL")));
+    assert_eq!(variable("BLUE_URL"), Some(world.variable("PRODUCTION_URL")));
+    assert_eq!(variable("IMAGE"), Some(done.output("image")));
+    assert_eq!(variable("TASK_DEFINITION"), Some(done.output("task-definition-arn")));
+    assert_eq!(variable("DEPLOYMENT_ID"), Some(done.output("deployment-id")));
+    // The caller's own keys were in the run's environment already; a session's are in none.
+    assert_eq!(variable("MINE"), Some("here"));
+    assert_eq!(variable("AWS_ACCESS_KEY_ID"), Some(world.variable("AWS_ACCESS_KEY_ID")));
+    assert!(!seen.contains("not-for-others") && !seen.contains("AWS_SESSION_TOKEN="), "{seen}");
+    assert_eq!(variable("GITHUB_OUTPUT"), None);
+    // What it says is text, and no word to the runner.
+    let said = done.ended.stdout.lines().collect::<Vec<_>>();
+    assert!(said.iter().any(|line| line.ends_with("| checking one")), "{said:?}");
+    assert!(!said.iter().any(|line| line.trim_start().starts_with("::set-output")), "{said:?}");
+    played.measures(&["exit code 0 after "], "exit code 0 within 1h 40m");
+}
+
+#[test]
+fn a_command_that_fails_takes_green_back() {
+    play(RUN, "echo 'the cart is empty' >&2; exit 3", "", &[])
+        .fails()
+        .measures(&["exit code 3 after "], "exit code 0 within 1h 40m")
+        .done
+        .says(&["| the cart is empty", "`./smoke.sh one` failed: exit code 3"]);
+}
+
+#[test]
+fn a_command_that_is_killed_has_failed() {
+    play(RUN, "kill -9 $$", "", &[]).fails().measures(&["killed by signal 9"], "exit code 0 within 1h 40m");
+}
+
+#[test]
+fn a_command_that_does_not_end_has_failed_and_ends() {
+    let checks = "    validate: [{ run: { command: ./smoke.sh, timeout: 1m } }]";
+    // It says that all is well when it is told to stop, and leaves somebody behind.
+    let script = "(trap '' TERM; while :; do sleep 0.1; date > alive; done) & trap 'exit 0' TERM\nwhile :; do sleep 0.1; done";
+    let played = play(checks, script, "", &[])
+        .fails()
+        .measures(&["no end within 1m: it was stopped"], "exit code 0 within 1m");
+    let alive = played.project.folder().join("alive");
+    let _ = std::fs::remove_file(&alive);
+    // It would be written again ten times over.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert!(!alive.exists());
+}
+
+#[test]
+fn a_cancelled_run_passes_the_signal_on() {
+    let world = World::hello();
+    let script = "trap 'echo stopping > told; exit 0' TERM\ntouch started\nwhile :; do sleep 0.1; done";
+    let project = project(RUN, script, "");
+    let run = world.run_in(project.folder(), &ALL_AT_ONCE).start();
+    let started = project.folder().join("started");
+    world.until(|_| started.exists());
+    run.interrupt();
+    let done = run.end().expect(8, "cancelled");
+    assert_eq!(project.files().read("told"), "stopping\n");
+    assert!(!done.events.iter().any(|event| event["event"] == "check"), "{:?}", done.events);
+    world.until(|world| world.deployments()[0]["status"] == "Stopped");
+    assert_eq!(shares(&world), (100, 0));
+}
+
+fn load(more: &str) -> String {
+    format!(
+        "    validate: [{{ load: {{ path: /, rate: 50, for: 8m, min-samples: 50, timeout: 30s, {more} }} }}]"
+    )
+}
+
+#[test]
+fn load_within_its_limits_passes() {
+    let checks = load("errors: 1%, p99: 30s, against-blue: { errors: 1%, p95: 1000 }");
+    play(&checks, "", "", &[]).passes().measures(
+        &["green ", "; blue ", " requests, errors 0%, p50 ", "p95 ", "p99 "],
+        "at least 50 requests, errors at most 1%, p99 at most 30s, errors at most 1 points above blue's, p95 at most 1000 × blue's",
+    );
+}
+
+#[test]
+fn errors_under_load_take_green_back() {
+    play(&load("errors: 5%, against-blue: { errors: 2% }"), "", "errors:30%", &[]).fails().done.says(&[
+        "green failed under load on the test listener",
+        "%, at most 5%",
+        "points above blue's 0%",
+    ]);
+}
+
+#[test]
+fn slowness_beside_blue_takes_green_back() {
+    // Far beyond what a busy machine does to blue.
+    play(&load("against-blue: { p95: 1.2 }"), "", "slow:3000ms", &[])
+        .fails()
+        .done
+        .says(&["green failed under load", "at most 1.2 × blue's"]);
+}
+
+/// At the world's speed there is no time for so many requests.
+const TOO_FEW: &str = "path: /, rate: 1, for: 5m, min-samples: 300, errors: 1%, timeout: 30s";
+
+#[test]
+fn from_too_few_requests_nothing_is_told() {
+    let world = World::hello();
+    let project = project(&format!("    validate: [{{ load: {{ {TOO_FEW} }} }}]"), "", "");
+    let done = world.run_in(project.folder(), &ALL_AT_ONCE).end().expect(0, "held").says(&[
+        "nothing can be told from the load on green",
+        "at least 300 (`min-samples`)",
+        "greenlight approve",
+    ]);
+    assert_eq!(done.told("check")["conclusion"], "inconclusive");
+    assert_eq!(world.deployments()[0]["status"], "Ready");
+    assert_eq!(shares(&world), (100, 0));
+}
+
+#[test]
+fn too_few_requests_fail_where_that_is_asked_for() {
+    let played =
+        play(&format!("    validate: [{{ load: {{ {TOO_FEW}, inconclusive: fail }} }}]"), "", "", &[]);
+    let done = played.done.expect(5, "rolled-back").says(&["nothing can be told from the load on green"]);
+    assert_eq!(done.told("check")["conclusion"], "inconclusive");
+    assert_eq!(shares(&played.world), (100, 0));
+}
+
+#[test]
+fn what_is_verified_is_let_be() {
+    let checks = "    verify: [{ http: { path: /version, contains: '\"service\":\"hello\"', within: 30s } }]";
+    let played = play(checks, "", "", &[]).passes();
+    let order: Vec<&Value> =
+        played.done.events.iter().filter(|e| e["event"] == "traffic" || e["event"] == "check").collect();
+    assert_eq!(order.last().unwrap()["event"], "check", "{order:?}");
+}
+
+const VERIFY: &str = "    verify: [{ http: { path: /other, contains: 'never said', within: 20s } }]";
+
+/// Green had production, and blue has it again.
+#[track_caller]
+fn taken_back(played: Played) {
+    let done = played.done.expect(5, "rolled-back").says(&[
+        "green failed GET /other on the production listener",
+        "no `never said` in the body",
+        "Green had 100 % of production traffic for",
+        "Production is on hello:1, the version from before: 100 %",
+    ]);
+    assert_eq!(done.told("check")["conclusion"], "failed");
+    assert!(done.events.iter().any(|e| e["event"] == "traffic" && e["green"] == 100.0));
+    assert_eq!(shares(&played.world), (100, 0));
+    assert_eq!(played.world.live(), done.output("previous-task-definition-arn"));
+    let deployments = played.world.deployments();
+    assert_eq!(deployments[0]["status"], "Stopped");
+    assert_eq!(deployments[1]["rolls_back"], done.output("deployment-id"));
+}
+
+/// A termination wait that a busy machine doesn't miss.
+fn verify(args: &[&str]) -> Played {
+    let world = World::of(patient(Project::hello), &[]);
+    let project = patient(|| project(VERIFY, "", ""));
+    let done = world.run_in(project.folder(), &[&ALL_AT_ONCE[..], args].concat()).end();
+    Played { world, project, done }
+}
+
+fn patient(make: impl FnOnce() -> Project) -> Project {
+    let project = make();
+    project.files().replace("greenlight.yml", "termination-wait: 1m", "termination-wait: 60m");
+    project.commit();
+    project
+}
+
+#[test]
+fn what_fails_after_the_shift_brings_blue_back() {
+    taken_back(verify(&[]));
+}
+
+#[test]
+fn what_fails_after_the_shift_is_no_success_at_the_shift() {
+    taken_back(verify(&["--until", "traffic-shifted"]));
+}
+
+#[test]
+fn until_the_shift_ends_after_its_checks() {
+    let checks = "    verify: [{ http: { path: /version, within: 20s } }]";
+    let played = play(checks, "", "", &["--until", "traffic-shifted"]);
+    let done = played.done.expect(0, "succeeded").says(&["has moved all production traffic to green"]);
+    assert_eq!(done.told("check")["conclusion"], "passed");
+}
