@@ -35,7 +35,6 @@ impl Cancel {
     }
 
     /// Cancelled by hand.
-    #[cfg(test)]
     pub fn on_request() -> (Cancel, watch::Sender<bool>) {
         let (tell, cancel) = watch::channel(false);
         (Cancel(cancel), tell)

@@ -3,7 +3,7 @@
 
 use crate::cancel::Cancel;
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::{
     io,
     process::{ExitStatus, Stdio},
@@ -18,6 +18,8 @@ use tokio::{
 
 /// How long output may still come when the child itself has ended.
 const LAST_LINES: Duration = Duration::from_secs(1);
+/// Nothing tells of the end of processes that aren't our own children.
+const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -85,6 +87,16 @@ pub async fn run(
             }
         }
     };
+    // Those that it started were told to stop as well, and may take their time for it.
+    while let Some(deadline) = deadline.filter(|deadline| group.lives() && Instant::now() < *deadline) {
+        tokio::select! {
+            next = lines.recv(), if talks => match next {
+                Some(text) => line(text),
+                None => talks = false,
+            },
+            () = sleep_until(deadline.min(Instant::now() + LOOK)) => {}
+        }
+    }
     // With what it left behind its output ends, too.
     drop(group);
     while let Ok(Some(text)) = timeout(LAST_LINES, lines.recv()).await {
@@ -99,6 +111,11 @@ struct Group(Option<Pid>);
 impl Group {
     fn of(id: Option<u32>) -> Group {
         Group(id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
+    }
+
+    /// Whether anybody of it is left.
+    fn lives(&self) -> bool {
+        self.0.is_some_and(|group| test_kill_process_group(group).is_ok())
     }
 
     fn signal(&self, signal: Signal) {
@@ -184,6 +201,16 @@ mod tests {
         let (lines, ended) = lines_of(script, limits).await;
         assert_eq!(lines, ["child"]);
         assert_eq!((ended.status.signal(), ended.cut), (Some(9), Some(Cut::TimedOut)));
+    }
+
+    #[tokio::test]
+    async fn those_that_a_shell_started_have_their_time_to_stop() {
+        let limits = Limits { within: Some(Duration::from_millis(300)), grace: Duration::from_secs(60) };
+        let inner = "trap 'sleep 0.3; echo stopped; exit 0' TERM; echo started; while :; do sleep 0.05; done";
+        // The outer shell ends at once.
+        let (lines, ended) = lines_of(&format!("sh -c \"{inner}\"; :"), limits).await;
+        assert_eq!(ended.cut, Some(Cut::TimedOut));
+        assert!(lines.contains(&"stopped".to_owned()), "{lines:?}");
     }
 
     #[tokio::test]

@@ -224,11 +224,27 @@ fn load_within_its_limits_passes() {
 
 #[test]
 fn errors_under_load_take_green_back() {
-    play(&load("errors: 5%, against-blue: { errors: 2% }"), "", "errors:30%", &[]).fails().done.says(&[
-        "green failed under load on the test listener",
-        "%, at most 5%",
-        "points above blue's 0%",
-    ]);
+    // An alarm would see them first.
+    let calm = |project: Project| {
+        project.files().replace("greenlight.yml", "[hello-5xx]", "[]");
+        project.commit();
+        project
+    };
+    let world = World::of(calm(Project::hello()), &[]);
+    let project = calm(project(&load("errors: 5%, against-blue: { errors: 2% }"), "", "errors:30%"));
+    let done = world.run_in(project.folder(), &ALL_AT_ONCE).end();
+    let played = Played { world, project, done }.fails();
+    let what = text(&played.done.told("finished")["findings"][0], "what").to_owned();
+    assert!(what.starts_with("green failed under load on the test listener, GET / × 50/s"), "{what}");
+    assert!(what.contains("%, at most 5%;") && what.contains("at most 2 points above blue's 0%"), "{what}");
+}
+
+#[test]
+fn a_check_ends_with_the_deployment_that_an_alarm_stops() {
+    let played = play(&load("errors: 99%").replace("8m", "80m"), "", "errors:30%", &[]);
+    let done = played.done.expect(5, "rolled-back").says(&["hello-5xx"]);
+    assert!(!done.events.iter().any(|event| event["event"] == "check"), "{:?}", done.events);
+    assert_eq!(shares(&played.world), (100, 0));
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //! holds it for somebody who can tell; after the shift it takes production back.
 
 use super::{
-    Conduct,
+    Conduct, Context,
     follow::{AGAIN, Follow},
+    observe::{Depth, Phase},
 };
 use crate::{
+    cancel::Cancel,
     checks::{self, Moment, Scene, Verdict},
     event::Event,
     outcome::{Outcome, Word},
@@ -15,6 +17,8 @@ use crate::{
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Between two looks at the deployment while checks run.
+const LOOK: Duration = Duration::from_secs(10);
 /// Attempts to stop what has failed its checks.
 const STOPS: u32 = 5;
 /// The part of a wait in which checks are decided: the wait began before it was seen, and the
@@ -36,11 +40,11 @@ impl Follow<'_> {
         let wait = step.ready_wait.unwrap_or_default();
         match self.decide(Moment::Validate, &step.validate, addresses, wait).await? {
             Verdict::Passed => match context.ask_to_continue(&self.id).await {
-                Ok(()) => self.continued = true,
+                Ok(()) => self.decided(Moment::Validate),
                 Err(failure) if failure.may_pass() => context.pace.sleep(AGAIN).await,
                 Err(failure) => {
                     // It may have left Ready by itself meanwhile: the next look tells.
-                    self.continued = true;
+                    self.decided(Moment::Validate);
                     context.report.tell(Event::Warning { text: say::not_continued(&self.id, &failure) });
                 }
             },
@@ -52,7 +56,7 @@ impl Follow<'_> {
             }
             Verdict::Failed(finding) => {
                 self.stopped_for = Some(finding);
-                self.continued = true;
+                self.decided(Moment::Validate);
                 if let Err(failure) = context.ask_to_stop(&self.id).await {
                     context.report.tell(Event::Warning { text: say::not_stopped(&self.id, &failure) });
                 }
@@ -69,7 +73,7 @@ impl Follow<'_> {
         let step = &plan.deployment;
         let addresses = (step.production_url.as_deref(), None);
         let verdict = self.decide(Moment::Verify, &step.verify, addresses, step.termination_wait).await?;
-        self.verified = true;
+        self.decided(Moment::Verify);
         match verdict {
             Verdict::Passed => None,
             Verdict::Inconclusive(finding) => {
@@ -81,6 +85,7 @@ impl Follow<'_> {
             }
             Verdict::Failed(finding) => {
                 self.stopped_for = Some(finding);
+                self.unverified = true;
                 let mut tries = 1;
                 while let Err(failure) = context.ask_to_stop(&self.id).await {
                     if !failure.may_pass() || tries == STOPS {
@@ -96,10 +101,7 @@ impl Follow<'_> {
 
     /// CodeDeploy calls it a success; our own checks may have said otherwise too late for a stop.
     pub(super) async fn ended_well(&mut self) -> Outcome {
-        match &self.stopped_for {
-            Some(_) => self.take_back(say::ENDED_MEANWHILE).await,
-            None => self.succeeded().await,
-        }
+        if self.unverified { self.take_back(say::ENDED_MEANWHILE).await } else { self.succeeded().await }
     }
 
     /// What can't be stopped any more is taken back by another deployment.
@@ -111,27 +113,68 @@ impl Follow<'_> {
         outcome
     }
 
-    /// `None` when the run was cancelled meanwhile.
+    /// `None` when it is decided otherwise: the run was cancelled, or the deployment waits no more.
     async fn decide(
-        &self,
+        &mut self,
         moment: Moment,
         checks: &[Check],
         (green_url, blue_url): (Option<&str>, Option<&str>),
         wait: Duration,
     ) -> Option<Verdict> {
+        if checks.is_empty() {
+            return Some(Verdict::Passed);
+        }
         let context = self.context;
         let Conduct::Deploy { image, .. } = self.conduct;
+        let (cancel, switch) = Cancel::on_request();
+        let context = &Context { course: context.course.clone(), cancel: &cancel, ..*context };
+        let (deployment, task_definition) = (self.id.clone(), self.task_definition.clone());
         let scene = Scene {
             moment,
             context,
-            deployment: &self.id,
-            task_definition: &self.task_definition,
+            deployment: &deployment,
+            task_definition: &task_definition,
             image,
             green_url,
             blue_url,
             deadline: Instant::now() + context.pace.real(time_for_checks(wait)),
         };
-        let verdict = checks::decide(checks, &scene).await;
-        (!context.cancel.is_requested()).then_some(verdict)
+        let mut deciding = std::pin::pin!(checks::decide(checks, &scene));
+        loop {
+            tokio::select! {
+                verdict = &mut deciding => return (!cancel.is_requested()).then_some(verdict),
+                () = self.waits_no_more(moment), if !cancel.is_requested() => drop(switch.send_replace(true)),
+            }
+        }
+    }
+
+    /// Ends when checks have nothing to decide any more: the run is to be cancelled, an alarm
+    /// stops the deployment, or somebody else has let it go on or stopped it.
+    async fn waits_no_more(&mut self, moment: Moment) {
+        let context = self.context;
+        let phase = match moment {
+            Moment::Validate => Phase::Ready,
+            Moment::Verify => Phase::TerminationWait,
+        };
+        loop {
+            tokio::select! {
+                () = context.pace.sleep(LOOK) => {}
+                () = context.cancel.requested() => return,
+            }
+            self.look_at_alarms().await;
+            let seen = context.observe(&self.id, Depth::Status).await;
+            if self.stopped_for.is_some() || seen.is_ok_and(|seen| seen.phase != phase) {
+                self.decided(moment);
+                return;
+            }
+        }
+    }
+
+    /// Nothing is decided twice at this moment.
+    fn decided(&mut self, moment: Moment) {
+        match moment {
+            Moment::Validate => self.continued = true,
+            Moment::Verify => self.verified = true,
+        }
     }
 }

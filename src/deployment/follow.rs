@@ -58,6 +58,7 @@ pub async fn follow(
         told: Told::default(),
         continued: false,
         verified: matches!(conduct, Conduct::Deploy { plan, .. } if plan.deployment.verify.is_empty()),
+        unverified: false,
         exposure: Exposure::default(),
         stopped_for: None,
         watch: Watch::new(course),
@@ -83,6 +84,8 @@ pub(super) struct Follow<'a> {
     pub continued: bool,
     /// The checks of the termination wait have decided.
     pub verified: bool,
+    /// They decided against it.
+    pub unverified: bool,
     pub exposure: Exposure,
     /// Why we ourselves stopped it.
     pub stopped_for: Option<Finding>,
