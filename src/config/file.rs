@@ -139,7 +139,7 @@ pub struct Environment {
     pub alarms: Vec<String>,
     /// Deploy even when an alarm has no data (INSUFFICIENT_DATA) and so can't tell a bad release.
     pub allow_missing_data: Option<bool>,
-    /// How many of green's tasks may stop for one reason, with none healthy, until the deployment is stopped (default: 3; 0 waits as long as CodeDeploy does).
+    /// How many of green's tasks may stop for one reason, with none healthy, until the deployment is stopped; 0 waits as long as CodeDeploy does (default: 3).
     pub fail_fast: Option<u32>,
     /// Checks on green, through the test listener, before it gets production traffic.
     #[serde(default)]

@@ -112,8 +112,10 @@ impl Follow<'_> {
         self.stopped_for.is_some() || self.watch.gave_up_after.is_some()
     }
 
-    async fn explain(&self, seen: &Observation) -> Explanation {
+    async fn explain(&mut self, seen: &Observation) -> Explanation {
         let context = self.context;
+        // CodeDeploy may have acted on one sooner than it was looked at.
+        self.watch.alarms.look_once_more(context.clients, context.report).await;
         explain::explain(explain::Failed {
             clients: context.clients,
             registry: context.registry,
@@ -122,8 +124,7 @@ impl Follow<'_> {
             revision: &self.task_definition,
             error: seen.error.as_ref(),
             stopped_for: self.stopped_for.clone(),
-            alarms: self.watch.alarms.names(),
-            tripped: self.watch.alarms.tripped().cloned().collect(),
+            alarms: self.watch.alarms.tripped().cloned().collect(),
             gave_up_after: self.watch.gave_up_after,
         })
         .await

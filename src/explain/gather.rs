@@ -7,7 +7,6 @@ use super::{
 use crate::{
     aws::Failure,
     task::{Group, LogPlace, Pull, Stopped, Why, groups, tail},
-    watch::{AlarmNow, describe},
 };
 use aws_sdk_codedeploy::types::{LifecycleEventStatus, TargetLabel};
 use aws_sdk_ecs::types::{ContainerDefinition, TaskDefinition};
@@ -34,8 +33,6 @@ pub struct Gathered {
     pub targets: Option<Targets>,
     /// What the service says of green and that tells of trouble, the newest first.
     pub events: Vec<String>,
-    /// Those that are in ALARM, or were during the run.
-    pub alarms: Vec<AlarmNow>,
     pub log: Option<TailOf>,
     pub unseen: Vec<Failure>,
 }
@@ -90,12 +87,11 @@ struct Green {
 
 pub async fn gather(failed: &Failed<'_>) -> Gathered {
     let mut found = Gathered::default();
-    let (target, service, stopped, definition, alarms) = tokio::join!(
+    let (target, service, stopped, definition) = tokio::join!(
         limited(target(failed)),
         limited(service(failed)),
         limited(stopped(failed)),
         limited(definition(failed)),
-        limited(describe(failed.clients, failed.alarms)),
     );
     let (hook, done, by_label) = found.take(target).unwrap_or_default();
     (found.hook, found.done) = (hook, done);
@@ -104,13 +100,6 @@ pub async fn gather(failed: &Failed<'_>) -> Gathered {
     found.events = telling(&events, green.task_set.as_deref());
     if let Some(stopped) = found.take(stopped) {
         found.tasks = groups(&stopped.of(green.task_set.as_deref(), failed.revision));
-    }
-    found.alarms = failed.tripped.clone();
-    for alarm in found.take(alarms).unwrap_or_default().into_iter().filter(AlarmNow::in_alarm) {
-        match found.alarms.iter_mut().find(|known| known.name == alarm.name) {
-            Some(known) => *known = alarm,
-            None => found.alarms.push(alarm),
-        }
     }
     let definition = found.take(definition).flatten();
     found.execution_role = definition.as_ref().and_then(|d| d.execution_role_arn.clone());

@@ -31,9 +31,8 @@ pub struct Failed<'a> {
     pub error: Option<&'a Cause>,
     /// Why the run itself stopped it.
     pub stopped_for: Option<Finding>,
-    /// Alarms to look at, and those that went into ALARM during the run.
-    pub alarms: &'a [String],
-    pub tripped: Vec<AlarmNow>,
+    /// Those that went into ALARM during the run.
+    pub alarms: Vec<AlarmNow>,
     /// The run stopped it because so many tasks had stopped.
     pub gave_up_after: Option<usize>,
 }

@@ -34,7 +34,7 @@ pub fn rank(failed: &Failed<'_>, found: &Gathered) -> Likeliest {
         return Likeliest::Ours(finding.clone());
     }
     if error.code == "ALARM_ACTIVE" {
-        return Likeliest::Alarm(named(&error.message, &found.alarms));
+        return Likeliest::Alarm(named(&error.message, &failed.alarms));
     }
     let stood = |name: &str| found.done.iter().any(|done| done == name);
     let at_ready = error.code == "TIMEOUT" && stood("Install") && !stood("BeforeAllowTraffic");

@@ -78,7 +78,7 @@ pub fn evidence(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) ->
         }
     }
     let said = cause(failed, found, likeliest).what;
-    for alarm in found.alarms.iter().filter(|alarm| !said.contains(&format!("`{}`", alarm.name))) {
+    for alarm in failed.alarms.iter().filter(|alarm| !said.contains(&format!("`{}`", alarm.name))) {
         fact("alarm", went_off(alarm));
     }
     let mut unseen: Vec<String> = found.unseen.iter().map(unseen_part).collect();
@@ -334,7 +334,6 @@ fn unseen_part(failure: &Failure) -> String {
     let consequence = match failure.action {
         "ecs:ListTasks" | "ecs:DescribeTasks" => "what green's tasks stopped for is not known",
         "elasticloadbalancing:DescribeTargetHealth" => "the health of green's targets is not known",
-        "cloudwatch:DescribeAlarms" => "the alarms' states are not known",
         "ecr:GetRepositoryPolicy" => "whether the repository's policy denies the pull is not known",
         "ecs:DescribeTaskDefinition" => "where green's containers log is not known",
         _ => "what it would tell is missing here",

@@ -82,10 +82,6 @@ impl AlarmWatch {
         AlarmWatch { names: names.to_vec(), ours: ours.to_vec(), ..AlarmWatch::default() }
     }
 
-    pub fn names(&self) -> &[String] {
-        &self.names
-    }
-
     /// Those that went into ALARM during the run, whatever they are now.
     pub fn tripped(&self) -> impl Iterator<Item = &AlarmNow> {
         self.tripped.values()
@@ -94,7 +90,21 @@ impl AlarmWatch {
     /// Looks when a look can tell something new, and tells what changed. Answers an alarm that
     /// the run has to act on.
     pub async fn look(&mut self, clients: &Clients, report: &Reporter, now: Duration) -> Option<AlarmNow> {
-        if self.names.is_empty() || self.blind || now < self.next {
+        if now < self.next {
+            return None;
+        }
+        self.next = now + self.read(clients, report).await?;
+        self.ours.iter().filter_map(|name| self.states.get(name)).find(|alarm| alarm.in_alarm()).cloned()
+    }
+
+    /// Looks whenever the last look was.
+    pub async fn look_once_more(&mut self, clients: &Clients, report: &Reporter) {
+        self.read(clients, report).await;
+    }
+
+    /// Answers when the next look can tell something new.
+    async fn read(&mut self, clients: &Clients, report: &Reporter) -> Option<Duration> {
+        if self.names.is_empty() || self.blind {
             return None;
         }
         let seen = match describe(clients, &self.names).await {
@@ -110,7 +120,7 @@ impl AlarmWatch {
                 return None;
             }
         };
-        self.next = now + rhythm(&seen, &self.ours);
+        let rhythm = rhythm(&seen, &self.ours);
         for alarm in self.take(seen) {
             report.tell(Event::Alarm {
                 reason: Some(alarm.reason).filter(|reason| alarm.state != "OK" && !reason.is_empty()),
@@ -118,7 +128,7 @@ impl AlarmWatch {
                 state: alarm.state,
             });
         }
-        self.ours.iter().find_map(|name| self.states.get(name)).filter(|a| a.in_alarm()).cloned()
+        Some(rhythm)
     }
 
     /// Answers those whose state is another than before.
