@@ -169,3 +169,35 @@ impl Stop {
         Stop { word: Word::BuildFailed, findings: vec![finding] }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Word::*;
+
+    #[test]
+    fn the_page_on_troubles_has_every_outcome_under_its_code() {
+        let page = std::fs::read_to_string("docs/troubleshooting.md").unwrap();
+        let words = [
+            Succeeded,
+            Unchanged,
+            Planned,
+            Held,
+            RolledBackOnRequest,
+            InternalError,
+            Invalid,
+            Refused,
+            BuildFailed,
+            RolledBack,
+            NeedsAttention,
+            StillRunning,
+            Cancelled,
+            Superseded,
+        ];
+        for word in words {
+            let row = format!("| {} | ", word.code());
+            let told = page.lines().any(|line| line.starts_with(&row) && line.contains(&format!("`{word}`")));
+            assert!(told, "{word}");
+        }
+    }
+}

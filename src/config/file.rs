@@ -137,7 +137,7 @@ pub struct Environment {
     /// CloudWatch alarms to watch beside the deployment group's own.
     #[serde(default)]
     pub alarms: Vec<String>,
-    /// Deploy even when an alarm has no data (INSUFFICIENT_DATA) and so can't tell a bad release.
+    /// Deploy even when an alarm has no data (INSUFFICIENT_DATA) and so can't tell a bad release (default: false).
     pub allow_missing_data: Option<bool>,
     /// How many of green's tasks may stop for one reason, with none healthy, until the deployment is stopped; 0 waits as long as CodeDeploy does (default: 3).
     pub fail_fast: Option<u32>,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    explain::{self, Explanation},
+    explain::{self, Explanation, Known},
     outcome::{Outcome, Word},
     say::deployment as say,
 };
@@ -122,10 +122,12 @@ impl Follow<'_> {
             course: &context.course,
             id: &self.id,
             revision: &self.task_definition,
-            error: seen.error.as_ref(),
-            stopped_for: self.stopped_for.clone(),
-            alarms: self.watch.alarms.tripped().cloned().collect(),
-            gave_up_after: self.watch.gave_up_after,
+            known: Known {
+                error: seen.error.as_ref(),
+                stopped_for: self.stopped_for.clone(),
+                alarms: self.watch.alarms.tripped().cloned().collect(),
+                gave_up_after: self.watch.gave_up_after,
+            },
         })
         .await
     }

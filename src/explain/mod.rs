@@ -27,6 +27,12 @@ pub struct Failed<'a> {
     pub id: &'a str,
     /// The revision that green runs.
     pub revision: &'a str,
+    pub known: Known<'a>,
+}
+
+/// What the run itself knows of a failure.
+#[derive(Default)]
+pub struct Known<'a> {
     /// CodeDeploy's own words.
     pub error: Option<&'a Cause>,
     /// Why the run itself stopped it.
@@ -74,7 +80,7 @@ pub struct Log {
 /// it isn't granted or fails.
 pub async fn explain(failed: Failed<'_>) -> Explanation {
     let gathered = gather::gather(&failed).await;
-    let likeliest = rank(&failed, &gathered);
+    let likeliest = rank(&failed.known, &gathered);
     let cause = say::cause(&failed, &gathered, &likeliest);
     Explanation { cause, evidence: say::evidence(&failed, &gathered, &likeliest) }
 }

@@ -236,7 +236,7 @@ fn a_plan_for_people() {
 
     Deployment
       CodeDeploy hello / hello-production to prod/hello, CodeDeployDefault.ECSCanary10Percent5Minutes (as the configuration names it)
-      1. start green with 2 tasks, wait until it is healthy
+      1. start green with 2 tasks, wait until it is healthy, give up when 3 tasks fail alike
       2. send test traffic to green at http://hello.example:9001
       3. see that green answers GET /version with status 200, tried for 1m
       4. shift 10% of production traffic at http://hello.example, and the rest after 5m
@@ -280,7 +280,7 @@ fn a_plan_with_all_that_can_be_said() {
     Deployment
       CodeDeploy hello / hello-production to prod/hello, Linear (as the configuration names it)
       waits behind d-OTHER1234, which is active
-      1. start green with 0 tasks, wait until it is healthy
+      1. start green with 0 tasks, wait until it is healthy, give up when 3 tasks fail alike
       2. send test traffic to green at http://hello.example:9001
       3. shift 10% of production traffic at http://hello.example every 1m
       4. watch `hello-5xx`

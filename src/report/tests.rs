@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     event::{Conclusion, Run, Stage, TaskCount},
+    explain::{Evidence, Fact, Log},
     outcome::{Finding, Stop, Word},
     say,
 };
@@ -244,6 +245,11 @@ fn foreign_text_issues_no_command_wherever_it_comes_from() {
     outcome.next = Some(word());
     outcome.console_url = Some(word());
     outcome.findings = vec![Finding::new(word(), word()).at(word(), Some(1))];
+    outcome.evidence = Evidence {
+        facts: vec![Fact { about: word(), text: word() }],
+        log: Some(Log { title: word(), lines: vec![word()] }),
+        unseen: vec![word()],
+    };
     let events = vec![
         Event::Started(Arc::new(run)),
         Event::Stage { stage: Stage::Read },
@@ -400,6 +406,11 @@ fn a_failures_summary_begins_with_the_cause() {
         Finding::new("ALARM_ACTIVE: <b>@team</b> | #12", "See what `hello-5xx` watches.")
             .at("greenlight.yml", Some(3)),
     ];
+    outcome.evidence = Evidence {
+        facts: vec![Fact { about: "tasks".into(), text: "3 stopped alike: <exit> code_1".into() }],
+        log: Some(Log { title: "the last lines of `app`".into(), lines: vec!["```".into(), "<b>".into()] }),
+        unseen: vec!["`ecs:ListTasks` isn't granted.".into()],
+    };
     let mut events = story();
     events.truncate(events.len() - 4);
     events.extend([
@@ -418,6 +429,16 @@ fn a_failures_summary_begins_with_the_cause() {
     ### What was found
 
     - `greenlight.yml:3`: **ALARM\_ACTIVE: &lt;b&gt;@(nothing)team&lt;/b&gt; \| #(nothing)12**<br>See what `hello-5xx` watches.
+
+    - tasks: 3 stopped alike: &lt;exit&gt; code\_1
+    - `ecs:ListTasks` isn't granted.
+
+    Log: the last lines of `app`
+
+    ````
+    ```
+    <b>
+    ````
 
     Deployment d-ABCDEF123 failed and was rolled back by d-XYZ987654.
     Production is on hello:11, the version from before: 100 % of the traffic, 4 tasks running.

@@ -43,7 +43,7 @@ pub fn cause(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) -> Fi
         ),
         Likeliest::Said => said(failed),
     };
-    if let Some(count) = failed.gave_up_after {
+    if let Some(count) = failed.known.gave_up_after {
         finding.what +=
             &format!(" It was stopped after {count} tasks (`fail-fast`), not after CodeDeploy's hour.");
     }
@@ -56,8 +56,8 @@ pub fn evidence(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) ->
         facts.push(Fact { about: about.to_owned(), text: cut(&text, TEXT).into_owned() });
     };
     let ours = matches!(likeliest, Likeliest::Ours(_) | Likeliest::StoppedOutside | Likeliest::Said)
-        || failed.gave_up_after.is_some();
-    if let (Some(error), false) = (failed.error, ours) {
+        || failed.known.gave_up_after.is_some();
+    if let (Some(error), false) = (failed.known.error, ours) {
         let at = found.hook.as_ref().map(|hook| format!(" at {}", hook.name)).unwrap_or_default();
         fact("codedeploy", format!("{}{at}: {}", error.code, error.message));
     }
@@ -78,7 +78,7 @@ pub fn evidence(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) ->
         }
     }
     let said = cause(failed, found, likeliest).what;
-    for alarm in failed.alarms.iter().filter(|alarm| !said.contains(&format!("`{}`", alarm.name))) {
+    for alarm in failed.known.alarms.iter().filter(|alarm| !said.contains(&format!("`{}`", alarm.name))) {
         fact("alarm", went_off(alarm));
     }
     let mut unseen: Vec<String> = found.unseen.iter().map(unseen_part).collect();
@@ -89,7 +89,7 @@ pub fn evidence(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) ->
 fn alarm(failed: &Failed<'_>, alarms: &[AlarmNow]) -> Finding {
     let what = match alarms {
         [] => {
-            let message = failed.error.map(|e| e.message.as_str()).unwrap_or_default();
+            let message = failed.known.error.map(|e| e.message.as_str()).unwrap_or_default();
             format!("An alarm of the deployment group went into ALARM: {}", sentence(message))
         }
         alarms => alarms.iter().map(went_off).collect::<Vec<_>>().join(" "),
@@ -121,7 +121,7 @@ fn hook_failed(hook: &Hook, silent: bool) -> Finding {
 
 /// CodeDeploy's own words.
 fn said(failed: &Failed<'_>) -> Finding {
-    let what = match failed.error.map(|e| (e.code.as_str(), e.message.as_str())) {
+    let what = match failed.known.error.map(|e| (e.code.as_str(), e.message.as_str())) {
         None | Some(("", "")) => format!("CodeDeploy gives no cause for the failure of {}.", failed.id),
         Some((code, "")) => code.to_owned(),
         Some(("", message)) => message.to_owned(),

@@ -136,7 +136,12 @@ fn write_deployment(out: &mut String, plan: &Plan) -> std::fmt::Result {
         writeln!(out, "  waits behind {id}, which is active")?;
     }
     let mut steps = Vec::new();
-    steps.push(format!("start green with {}, wait until it is healthy", tasks(step.desired_count)));
+    let give_up = match step.fail_fast {
+        0 => String::new(),
+        1 => ", give up when a task fails".to_owned(),
+        tasks => format!(", give up when {tasks} tasks fail alike"),
+    };
+    steps.push(format!("start green with {}, wait until it is healthy{give_up}", tasks(step.desired_count)));
     if !step.test_listeners.is_empty() {
         let at = step.test_url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
         steps.push(format!("send test traffic to green{at}"));
@@ -144,7 +149,11 @@ fn write_deployment(out: &mut String, plan: &Plan) -> std::fmt::Result {
     steps.extend(step.validate.iter().map(|check| super::checks::step(check, Moment::Validate)));
     steps.push(shift(&step.shape, step.production_url.as_deref()));
     if !step.alarms.is_empty() {
-        steps.push(format!("watch {}", list(step.alarms.iter().map(String::as_str))));
+        let own = match step.own_alarms.as_slice() {
+            [] => String::new(),
+            own => format!("; this run stops for {}", list(own.iter().map(String::as_str))),
+        };
+        steps.push(format!("watch {}{own}", list(step.alarms.iter().map(String::as_str))));
     }
     steps.extend(step.verify.iter().map(|check| super::checks::step(check, Moment::Verify)));
     steps.push(match step.until {
