@@ -343,3 +343,47 @@ fn until_the_shift_ends_after_its_checks() {
     let done = played.done.expect(0, "succeeded").says(&["has moved all production traffic to green"]);
     assert_eq!(done.told("check")["conclusion"], "passed");
 }
+
+/// Docker's command line as far as checks use it: says what it is asked, and has a container that
+/// outlives it.
+const DOCKER: &str = r#"case "$1" in
+version) echo 20.10.24 ;;
+run) echo "$@" > ran; env > seen; echo "from the image"; test -e hangs || exit 0; while :; do sleep 0.1; done ;;
+rm) echo "$@" > removed ;;
+esac"#;
+
+fn in_image(more: &str, hangs: bool) -> Played {
+    let world = World::hello();
+    let project = project(&format!("    validate: [{{ run: {{ image: 'smoke:1', {more} }} }}]"), "", "");
+    let files = project.files();
+    executable(&files, "docker", DOCKER);
+    if hangs {
+        files.write("hangs", "");
+    }
+    let path = format!("{}:{}", project.folder().display(), std::env::var("PATH").unwrap());
+    let done = world.run_in(project.folder(), &ALL_AT_ONCE).env("PATH", &path).end();
+    Played { world, project, done }
+}
+
+#[test]
+fn a_command_runs_in_an_image() {
+    let played = in_image("command: ./check --all", false).passes();
+    let ran = played.project.files().read("ran");
+    let words: Vec<&str> = ran.split_whitespace().collect();
+    assert_eq!(words[..3], ["run", "--rm", "--init"]);
+    assert!(ran.trim().ends_with("--entrypoint sh smoke:1 -e -c ./check --all"), "{ran}");
+    // By name alone: values stand on no command line.
+    assert!(ran.contains("--env GREEN_URL --env BLUE_URL --env IMAGE "), "{ran}");
+    let green = format!("GREEN_URL={}", played.world.variable("TEST_URL"));
+    assert!(played.project.files().read("seen").lines().any(|line| line == green));
+    played.done.says(&["| from the image"]);
+}
+
+#[test]
+fn a_container_that_does_not_end_is_removed() {
+    let played = in_image("timeout: 1m", true).fails();
+    let (ran, removed) = (played.project.files().read("ran"), played.project.files().read("removed"));
+    let name = ran.split_whitespace().skip_while(|word| *word != "--name").nth(1).unwrap();
+    assert_eq!(removed.trim(), format!("rm --force {name}"));
+    assert!(ran.trim().ends_with("smoke:1"), "{ran}");
+}

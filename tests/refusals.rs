@@ -434,3 +434,130 @@ fn a_plan_that_cannot_be_carried_out_is_refused_like_a_deployment() {
     world.run(&["plan", "--container", "web"]).end().expect(2, "invalid").says(&["no container `web`"]);
     assert_eq!(world.written(), before);
 }
+
+/// Checks in place of the example's own, and a script that they may run.
+fn checks(checks: &'static str) -> impl FnOnce(&Files) {
+    move |files| {
+        let text = files.read("greenlight.yml");
+        let (head, rest) = text.split_once("    validate:").unwrap();
+        let (_, tail) = rest.split_once("\n\n").unwrap();
+        files.write("greenlight.yml", &format!("{head}{checks}\n\n{tail}"));
+        files.write("smoke.sh", "#!/bin/sh\n");
+    }
+}
+
+#[test]
+fn a_command_that_is_not_there() {
+    let missing = "    validate:\n      - run:\n          command: ./smoke-test.sh";
+    let line = 27;
+    refused(&hello(), 2, checks(missing), &[])
+        .points_at("greenlight.yml", line)
+        .says(&["`./smoke-test.sh`, which isn't there"]);
+    let unknown = "    validate:\n      - run:\n          command: no-such-program --fast";
+    refused(&hello(), 2, checks(unknown), &[])
+        .points_at("greenlight.yml", line)
+        .says(&["`no-such-program`, which isn't there"]);
+    let plain = "    validate:\n      - run:\n          command: ./smoke.sh";
+    refused(&hello(), 2, checks(plain), &[])
+        .points_at("greenlight.yml", line)
+        .says(&["isn't executable", "chmod +x ./smoke.sh"]);
+    let nothing = "    validate:\n      - run:\n          timeout: 1m";
+    refused(&hello(), 2, checks(nothing), &[]).says(&["neither a `command` nor an `image`"]);
+}
+
+#[test]
+fn limits_that_contradict() {
+    let load = "    validate:
+      - load:
+          path: /
+          rate: 10
+          for: 5s
+          min-samples: 51
+          p50: 200ms
+          p95: 100ms
+          timeout: 1s
+          p99: 2s
+      - load: { path: / }
+      - http:
+          path: /
+          method: HEAD
+          contains: hello
+          latency: 6s
+          json: { service: hello }
+      - http: { path: /, method: FETCH, headers: { Host: x }, ca: Dockerfile }
+    verify:
+      - load: { path: /, against-blue: { p95: 0 } }";
+    let mut done = refused(&hello(), 2, checks(load), &[]).says(&[
+        "10 requests a second for 5s are 50, fewer than the 51",
+        "is 200ms, beyond the 100ms of `p95`",
+        "is 2s, but no answer is waited for longer than 1s",
+        "has no limit, so nothing could fail it",
+        "asks for a body, but the answer to HEAD has none",
+        "is 6s, but no answer is waited for longer than 5s",
+        "`service` is no JSON pointer",
+        "Write it with slashes, as `/service`",
+        "is `FETCH`, which is no method of HTTP",
+        "is the name of the server, which `host` is for",
+        "holds no certificate",
+        "is no multiple that a time can have",
+        "compares with blue, which has no traffic any more after the shift",
+    ]);
+    for line in [30, 31, 34, 35, 39, 40, 41] {
+        done = done.points_at("greenlight.yml", line);
+    }
+}
+
+#[test]
+fn checks_that_have_no_time_or_nobody_to_ask() {
+    let long =
+        "    validate: [{ run: { command: 'true', timeout: 1h }}, { run: { command: 'true', timeout: 1h }}]";
+    refused(&hello(), 3, checks(long), &[]).says(&[
+        "`validate` may take 2h together",
+        "waits at Ready for 2h",
+        "to 134 or more",
+    ]);
+    let long = "    verify: [{ http: { path: / } }]";
+    refused(&hello(), 3, checks(long), &[]).says(&[
+        "`verify` may take 1m 5s together",
+        "keeps blue for 1m",
+        "to 2 or more",
+    ]);
+    // Nobody listens on it.
+    refused(&hello(), 3, same, &["--test-url", "http://127.0.0.1:9"]).says(&[
+        "The test listener at http://127.0.0.1:9 can't be reached from here",
+        "self-hosted runner",
+        "Lambda",
+        "`task`",
+    ]);
+    let unasked = "    validate: [{ run: { command: 'true' } }]";
+    let project = Project::with(checks(unasked));
+    let args = ["plan", "--test-url", "http://127.0.0.1:9"];
+    hello().run_in(project.folder(), &args).end().expect(0, "planned");
+}
+
+#[test]
+fn a_group_that_cannot_hold() {
+    let mut document = support::document();
+    let group = &mut document["accounts"][1]["applications"][0]["groups"][0];
+    group.as_object_mut().unwrap().remove("ready-wait-minutes");
+    let document = document.to_string();
+    let world = World::of_document(Project::with(|files| files.write("world.yml", &document)), &[]);
+    refused(&world, 3, same, &[]).says(&["shifts at once and can't hold", "STOP_DEPLOYMENT"]);
+}
+
+#[test]
+fn an_image_to_run_where_there_is_no_docker() {
+    let image = "    validate: [{ run: { image: smoke } }]";
+    let project = Project::with(|files| {
+        checks(image)(files);
+        files.write("docker", "#!/bin/sh\necho 'Cannot connect to the Docker daemon.' >&2; exit 1\n");
+        let path = files.path("docker");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    });
+    let world = hello();
+    let before = world.written();
+    let path = format!("{}:{}", project.folder().display(), std::env::var("PATH").unwrap());
+    let done = world.run_in(project.folder(), &["deploy"]).env("PATH", &path).end().expect(3, "refused");
+    done.says(&["needs Docker, and there is none here: Cannot connect to the Docker daemon"]);
+    assert_eq!(world.written(), before);
+}

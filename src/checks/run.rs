@@ -38,7 +38,7 @@ pub(super) async fn check(check: &RunCheck, scene: &Scene<'_>) -> Ended {
         report.tell(Event::Output { from: name.clone(), line });
     });
     let ended = ended.await;
-    if let (Some(container), Ok(child::Ended { cut: Some(_), .. }) | Err(_)) = (&container, &ended) {
+    if let (Some(container), Ok(child::Ended { cut: Some(_), .. })) = (&container, &ended) {
         remove(container).await;
     }
     let took = scene.context.pace.world(started.elapsed());

@@ -1,6 +1,7 @@
 //! AWS as it is now: reads only, side by side where they don't depend on each other. What is
 //! missing or denied is kept as a finding, so that the plan tells all of it in one go.
 
+mod engine;
 mod group;
 mod near;
 mod pull;
@@ -65,6 +66,8 @@ pub struct Current {
     pub traffic: Traffic,
     /// Of the addresses that the checks ask.
     pub unreachable: Vec<Unreachable>,
+    /// Why there is no engine to run checks in images, when some are.
+    pub no_engine: Option<String>,
     pub alarms: Vec<AlarmNow>,
     /// Alarms that are named and don't exist.
     pub missing_alarms: Vec<String>,
@@ -216,7 +219,8 @@ impl Current {
         current.traffic = current.take(traffic).unwrap_or_default();
         (current.alarms, current.missing_alarms) = current.take(alarms).unwrap_or_default();
         current.take(pull);
-        current.unreachable = reach::read(environment, &current.traffic, variables).await;
+        (current.unreachable, current.no_engine) =
+            tokio::join!(reach::read(environment, &current.traffic, variables), engine::missing(environment));
 
         if current.latest.is_none()
             && let Some(live) = &current.live

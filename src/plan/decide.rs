@@ -334,6 +334,7 @@ fn check_findings(request: &Request, current: &Current, group: &Group, findings:
         findings.push(say::no_production_url());
     }
     findings.extend(current.unreachable.iter().map(say::unreachable));
+    findings.extend(current.no_engine.as_deref().map(say::no_engine));
 }
 
 fn watch_findings(

@@ -7,11 +7,11 @@ use crate::{
     outcome::Finding,
     request::{Check, HttpCheck, LoadCheck, RunCheck},
 };
-use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
+use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
 pub const NOTHING: &str = "nothing";
 /// As much of a text from outside as a verdict shows.
-const SHOWN: usize = 60;
+const SHOWN: usize = 120;
 
 /// How a check calls itself.
 pub fn name(check: &Check) -> String {
@@ -239,6 +239,23 @@ fn reached(moment: Moment) -> &'static str {
 
 pub fn no_connection(waited: Duration) -> String {
     format!("no connection within {}", span(waited))
+}
+
+pub fn no_docker(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no `docker` on the search path".to_owned(),
+        _ => format!("`docker` can't be started: {error}"),
+    }
+}
+
+/// Docker's own last word.
+pub fn engine_said(stderr: &str) -> String {
+    let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no engine answers");
+    shown(last.trim_end_matches('.'))
+}
+
+pub fn no_engine_answer(waited: Duration) -> String {
+    format!("no answer from the engine within {}", span(waited))
 }
 
 /// A span as it was written.

@@ -240,6 +240,13 @@ pub fn unreachable(unreachable: &Unreachable) -> Finding {
     )
 }
 
+pub fn no_engine(why: &str) -> Finding {
+    Finding::new(
+        format!("A `run` with an `image` needs Docker, and there is none here: {why}."),
+        "Run the job where `docker run` works, or leave `image` out and run the `command` on the runner itself.",
+    )
+}
+
 pub fn limit_too_short(limit: Duration, waits: Duration) -> Finding {
     Finding::new(
         format!(
