@@ -21,6 +21,12 @@ pub enum Command {
     Deploy(Options),
     /// Say what `deploy` would do; reads only.
     Plan(Options),
+    /// Follow the deployment that runs to its end; reads only.
+    Status(Options),
+    /// Let a deployment go on that was held for approval, and follow it to its end.
+    Approve(Approve),
+    /// Take production back: stop what runs, or bring an older revision back.
+    Rollback(Rollback),
     /// Run the whole deployment in a local world, with real traffic, and tell what its users saw.
     Rehearse(Rehearse),
     /// Serve that local world until stopped.
@@ -30,7 +36,7 @@ pub enum Command {
     Schema,
 }
 
-/// What `deploy` and `plan` take.
+/// What every command takes that goes to AWS.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// The configuration [default: greenlight.yml, else .github/greenlight.yml].
@@ -67,6 +73,25 @@ pub struct Options {
     pub github_deployment: bool,
     #[command(flatten)]
     pub overrides: Overrides,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Approve {
+    /// The deployment that is meant; needed for one that isn't this repository's.
+    #[arg(long, value_name = "ID")]
+    pub deployment: Option<String>,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Rollback {
+    /// What to go back to: a revision (`hello:7` or its ARN), an image's digest or tag, a commit, a deployment
+    /// [default: what ran before the running deployment, else the last verified revision before the live one].
+    #[arg(long, value_name = "WHAT")]
+    pub to: Option<String>,
+    #[command(flatten)]
+    pub options: Options,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -125,12 +150,12 @@ impl Cli {
         {
             args.push(command.into());
         }
-        let given = Cli::command().try_get_matches_from(&args)?;
+        let given = command().try_get_matches_from(&args)?;
         let from_inputs = inputs_not_given(&given, variables);
         for (name, value) in &from_inputs {
             args.push(format!("--{name}={value}").into());
         }
-        let cli = Cli::from_arg_matches(&Cli::command().try_get_matches_from(&args)?)?;
+        let cli = Cli::from_arg_matches(&command().try_get_matches_from(&args)?)?;
         let mut command = cli.command.unwrap_or(Command::Deploy(cli.deploy));
         if let Some(options) = command.options_mut() {
             options.overrides.inputs = from_inputs.into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
@@ -147,6 +172,19 @@ impl Simulator {
     pub fn options(&self) -> Options {
         Options { config: self.config.clone(), environment: self.environment.clone(), ..Options::usual() }
     }
+}
+
+/// The command line. What only shipping asks for isn't in the help of those that ship nothing: an
+/// action's inputs may give it all the same.
+fn command() -> clap::Command {
+    let ships = |arg: &Arg| {
+        ["image", "force"].contains(&arg.get_id().as_str()) || arg.get_help_heading() == Some("Image")
+    };
+    ["status", "approve", "rollback"].into_iter().fold(Cli::command(), |command, name| {
+        command.mut_subcommand(name, |subcommand| {
+            subcommand.mut_args(|arg| if ships(&arg) { arg.hide(true) } else { arg })
+        })
+    })
 }
 
 /// The arguments of a rehearsal without its name and what only it takes.
@@ -202,7 +240,9 @@ impl Options {
 impl Command {
     fn options_mut(&mut self) -> Option<&mut Options> {
         match self {
-            Command::Deploy(options) | Command::Plan(options) => Some(options),
+            Command::Deploy(options) | Command::Plan(options) | Command::Status(options) => Some(options),
+            Command::Approve(approve) => Some(&mut approve.options),
+            Command::Rollback(rollback) => Some(&mut rollback.options),
             Command::Rehearse(rehearse) => Some(&mut rehearse.options),
             Command::Simulator(_) | Command::Schema => None,
         }
@@ -211,7 +251,7 @@ impl Command {
 
 /// The action's inputs that stand for options of the chosen command and aren't given as flags.
 fn inputs_not_given(given: &clap::ArgMatches, variables: &Variables) -> Vec<(String, String)> {
-    let command = Cli::command();
+    let command = command();
     let (command, given) = match given.subcommand() {
         Some((name, given)) => (command.find_subcommand(name).cloned().unwrap_or(command), given),
         None => (command, given),
@@ -307,6 +347,6 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

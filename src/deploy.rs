@@ -35,7 +35,13 @@ pub enum UpTo {
 pub async fn ship(options: &Options, up_to: UpTo, variables: &Variables) -> ExitCode {
     let pace = Pace::of(variables);
     let report = Reporter::new(options.report(variables), variables, pace);
-    let mut outcome = stages(options, up_to, variables, pace, &report).await.unwrap_or_else(stopped);
+    let outcome = stages(options, up_to, variables, pace, &report).await;
+    tell_end(outcome, pace, &report).await
+}
+
+/// Tells the end of a command, whatever it is.
+pub async fn tell_end(outcome: Result<Outcome>, pace: Pace, report: &Reporter) -> ExitCode {
+    let mut outcome = outcome.unwrap_or_else(stopped);
     outcome.took = pace.elapsed();
     let code = outcome.exit_code();
     report.tell(Event::Stage { stage: Stage::Outcome });
@@ -183,7 +189,7 @@ fn run_of(inputs: &Inputs, checkout: &Checkout, up_to: UpTo) -> Run {
     }
 }
 
-fn marker(inputs: &Inputs, checkout: &Checkout, variables: &Variables) -> Marker {
+pub fn marker(inputs: &Inputs, checkout: &Checkout, variables: &Variables) -> Marker {
     let run = match (variables.get("GITHUB_RUN_ID"), variables.get("GITHUB_RUN_ATTEMPT")) {
         (Some(id), attempt) => format!("{id}.{}", attempt.unwrap_or("1")),
         (None, _) => uuid::Uuid::new_v4().simple().to_string().split_off(20),

@@ -14,7 +14,6 @@ pub enum Stage {
     Image,
     TaskDefinition,
     Deployment,
-    #[allow(dead_code, reason = "reports know every stage that a run can have")]
     Rollback,
     Outcome,
 }
@@ -120,6 +119,13 @@ pub enum Event {
         rollback: String,
         reason: Option<String>,
     },
+    /// On the way back: production was read as being on what was wanted.
+    ProductionBack {
+        task_definition: String,
+        /// Since the start of the run, in the world's time.
+        #[serde(rename = "after-seconds", serialize_with = "some_seconds")]
+        after: Duration,
+    },
     Finished(Arc<Outcome>),
 }
 
@@ -154,6 +160,10 @@ pub struct Run {
     pub url: Option<String>,
     /// The commit that is shipped, when there is one.
     pub commit: Option<String>,
+}
+
+fn some_seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(span.as_secs_f64())
 }
 
 fn seconds<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {

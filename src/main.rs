@@ -1,7 +1,9 @@
 //! `greenlight`: reads what is asked for, runs it, and ends with its exit code.
 
 mod appspec;
+mod attend;
 mod aws;
+mod back;
 mod cancel;
 mod checks;
 mod child;
@@ -36,9 +38,11 @@ mod surroundings;
 mod task;
 mod task_definition;
 mod tls;
+mod verified;
 mod watch;
 
 use anyhow::Context;
+use attend::Errand;
 use cli::{Cli, Command};
 use deploy::UpTo;
 use std::{
@@ -76,6 +80,15 @@ async fn run(command: Command, variables: Variables) -> anyhow::Result<ExitCode>
     match command {
         Command::Deploy(options) => Ok(deploy::ship(&options, UpTo::End, &variables).await),
         Command::Plan(options) => Ok(deploy::ship(&options, UpTo::Plan, &variables).await),
+        Command::Status(options) => Ok(attend::attend(Errand::Status, &options, &variables).await),
+        Command::Approve(args) => {
+            let errand = Errand::Approve { deployment: args.deployment.as_deref() };
+            Ok(attend::attend(errand, &args.options, &variables).await)
+        }
+        Command::Rollback(args) => {
+            let errand = Errand::Rollback { to: args.to.as_deref() };
+            Ok(attend::attend(errand, &args.options, &variables).await)
+        }
         Command::Rehearse(args) => {
             let played = rehearse::rehearse(&args, &variables).await;
             Ok(played.unwrap_or_else(|error| deploy::stopped_early(error, &args.options, &variables)))

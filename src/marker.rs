@@ -31,7 +31,7 @@ pub struct Found(BTreeMap<&'static str, String>);
 
 /// Each field's name and how long it may be. All together stay within the description's limit.
 const FIELDS: [(&str, usize); 5] =
-    [("repository", 62), ("commit", 46), ("environment", 32), ("configuration", 16), ("run", 22)];
+    [("repository", 57), ("commit", 46), ("environment", 32), ("configuration", 16), ("run", 22)];
 const IDENTITY: [&str; 4] = ["repository", "commit", "environment", "configuration"];
 const PREFIX: &str = "greenlight";
 
@@ -50,7 +50,7 @@ impl Marker {
 
     /// A description that no other deployment has.
     pub fn description(&self) -> String {
-        format!("{self} call={}", &uuid::Uuid::new_v4().simple().to_string()[..8])
+        format!("{self} {}", call())
     }
 
     /// The revision's tags.
@@ -75,6 +75,42 @@ impl Marker {
             .filter(|((name, _), _)| IDENTITY.contains(name))
             .all(|((name, _), value)| found.0.get(name) == Some(value))
     }
+}
+
+impl Marker {
+    /// Whether what was found is of the same repository and environment. Outside of GitHub we have
+    /// no repository, and the environment alone counts.
+    pub fn is_neighbour_of(&self, found: &Found) -> bool {
+        let [repository, _, environment, ..] = self.fields();
+        let same = |name: &str, value: &str| found.0.get(name).is_some_and(|known| known == value);
+        same("environment", &environment) && (self.repository.is_empty() || same("repository", &repository))
+    }
+}
+
+fn call() -> String {
+    format!("call={}", &uuid::Uuid::new_v4().simple().to_string()[..8])
+}
+
+/// The last word of the description of a deployment that brings an older revision back.
+const BACK: &str = "back";
+
+/// The description of a deployment that brings a revision back: it is the revision's own work, so that
+/// no run takes it for the bad release's.
+pub fn way_back(revision: Option<&Found>, ours: &Marker) -> String {
+    let ours = Marker { commit: None, dirty: false, configuration: String::new(), ..ours.clone() };
+    let run = ours.fields()[4].clone();
+    let Some(Found(known)) = revision else { return format!("{ours} {} {BACK}", call()) };
+    let word = |name: &str| match name {
+        "run" => run.clone(),
+        name => known.get(name).cloned().unwrap_or_default(),
+    };
+    let words: Vec<String> = FIELDS.iter().map(|(name, _)| format!("{name}={}", word(name))).collect();
+    format!("{PREFIX} {} {} {BACK}", words.join(" "), call())
+}
+
+/// Whether a deployment was started to bring an older revision back.
+pub fn goes_back(description: &str) -> bool {
+    description.starts_with(PREFIX) && description.split_whitespace().last() == Some(BACK)
 }
 
 /// As CreateDeployment's description carries it.
@@ -111,9 +147,24 @@ impl Found {
         IDENTITY.iter().all(|name| found.contains_key(name)).then_some(Found(found))
     }
 
-    #[cfg(test)]
     pub fn commit(&self) -> Option<&str> {
-        self.0.get("commit").map(String::as_str).filter(|c| *c != "none")
+        self.get("commit")
+    }
+
+    pub fn repository(&self) -> Option<&str> {
+        self.get("repository")
+    }
+
+    pub fn environment(&self) -> Option<&str> {
+        self.get("environment")
+    }
+
+    pub fn run(&self) -> Option<&str> {
+        self.get("run")
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| *value != "none")
     }
 }
 
@@ -145,7 +196,7 @@ const _: () = {
         total += FIELDS[i].0.len() + FIELDS[i].1 + 2;
         i += 1;
     }
-    assert!(total <= DESCRIPTION_LIMIT);
+    assert!(total + BACK.len() < DESCRIPTION_LIMIT, "with the space before its last word");
 };
 
 #[cfg(test)]

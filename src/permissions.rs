@@ -107,9 +107,13 @@ pub fn deploy_role(scope: &Scope<'_>) -> Value {
 }
 
 /// What is nice to have: near names in refusals, a group that is found by its service, a warning
-/// about scaling policies, the last lines of a log. A run does without and says so.
-pub fn deploy_role_optional() -> Value {
-    policy(vec![allow(
+/// about scaling policies, the last lines of a log; and a way back that the group's alarms don't stop.
+/// A run does without and says so.
+pub fn deploy_role_optional(scope: &Scope<'_>) -> Value {
+    let Scope { partition, account, region, application, group, .. } = scope;
+    let group =
+        format!("arn:{partition}:codedeploy:{region}:{account}:deploymentgroup:{application}/{group}");
+    let listed = allow(
         &[
             "application-autoscaling:DescribeScalableTargets",
             "application-autoscaling:DescribeScalingPolicies",
@@ -121,7 +125,8 @@ pub fn deploy_role_optional() -> Value {
             "logs:GetLogEvents",
         ],
         json!("*"),
-    )])
+    );
+    policy(vec![listed, allow(&["codedeploy:UpdateDeploymentGroup"], json!(group))])
 }
 
 /// On the repository: the deploy account's tasks pull from it.
@@ -174,7 +179,7 @@ mod tests {
         let enforced = [
             build_role(&scope),
             deploy_role(&scope),
-            deploy_role_optional(),
+            deploy_role_optional(&scope),
             repository("aws", "222222222222"),
         ];
         // The two trust policies come before their role's permissions.

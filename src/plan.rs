@@ -8,7 +8,7 @@ use crate::{
     deployment::{Budget, Shape},
     event::Run,
     marker,
-    request::{Build, Check, Concurrency, Until},
+    request::{Build, Check, Concurrency, Hold, Until},
     say::{self, planned},
     task_definition::Document,
 };
@@ -102,6 +102,7 @@ pub struct DeploymentStep {
     /// Somebody else's that is active now.
     pub active: Option<String>,
     pub concurrency: Concurrency,
+    pub hold: Hold,
     pub until: Until,
     pub time_limit: Option<Duration>,
     pub desired_count: i32,
@@ -187,6 +188,7 @@ impl Plan {
                 "test-url": deployment.test_url,
                 "attaches-to": deployment.attach,
                 "behind": deployment.active,
+                "hold": deployment.hold,
             },
             "budget-seconds": {
                 "provisioning": budget.provisioning.as_secs(),

@@ -99,6 +99,7 @@ pub struct Environment {
     pub time_limit: Option<Duration>,
     pub until: Until,
     pub concurrency: Concurrency,
+    pub hold: Hold,
     /// Alarms to watch beside the group's own.
     pub alarms: Vec<String>,
     /// Alarms without data are warned of, not refused.
@@ -139,6 +140,17 @@ pub enum Concurrency {
     Wait,
     /// End at once, untouched.
     Fail,
+}
+
+/// Whether the run ends at `Ready` and leaves the rest to somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// What the checks decide is done.
+    #[default]
+    None,
+    /// `greenlight approve` lets it go on.
+    Approve,
 }
 
 /// A check on green.

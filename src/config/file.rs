@@ -1,7 +1,7 @@
 //! `greenlight.yml` as types. The JSON Schema, the flags and the action's inputs are made from
 //! them, so what stands in a doc comment here is what people read.
 
-use crate::request::{Auth, Concurrency, Inconclusive, Until};
+use crate::request::{Auth, Concurrency, Hold, Inconclusive, Until};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
@@ -134,6 +134,8 @@ pub struct Environment {
     pub until: Option<Until>,
     /// What to do behind a deployment that is active already (default: wait).
     pub concurrency: Option<Concurrency>,
+    /// `approve` ends the run while green waits without production traffic; `greenlight approve` lets it go on.
+    pub hold: Option<Hold>,
     /// CloudWatch alarms to watch beside the deployment group's own.
     #[serde(default)]
     pub alarms: Vec<String>,

@@ -44,6 +44,10 @@ pub struct Active {
     pub description: String,
     /// Whether it takes another one back.
     pub is_rollback: bool,
+    /// The deployment that it takes back.
+    pub takes_back: Option<String>,
+    /// Its deployment config.
+    pub config: Option<String>,
 }
 
 pub(super) async fn read(clients: &Clients, application: &str, group: &str) -> Part<Group> {
@@ -268,11 +272,18 @@ pub(super) async fn active(clients: &Clients, group: &Group) -> Part<Vec<Active>
             .await
             .map_err(clients.failed("codedeploy:GetDeployment"));
         match answer {
-            Ok(answer) => active.extend(answer.deployment_info.map(|info| Active {
-                id,
-                status: info.status().map_or("Created", DeploymentStatus::as_str).to_owned(),
-                description: info.description().unwrap_or_default().to_owned(),
-                is_rollback: info.creator() == Some(&DeploymentCreator::CodeDeployRollback),
+            Ok(answer) => active.extend(answer.deployment_info.map(|info| {
+                Active {
+                    id,
+                    status: info.status().map_or("Created", DeploymentStatus::as_str).to_owned(),
+                    description: info.description().unwrap_or_default().to_owned(),
+                    is_rollback: info.creator() == Some(&DeploymentCreator::CodeDeployRollback),
+                    takes_back: info
+                        .rollback_info()
+                        .and_then(|rollback| rollback.rollback_triggering_deployment_id())
+                        .map(str::to_owned),
+                    config: info.deployment_config_name().map(str::to_owned),
+                }
             })),
             Err(failure) => return Part::wrong(refusals::failure(&failure)),
         }

@@ -7,6 +7,7 @@ mod near;
 mod pull;
 mod reach;
 mod service;
+mod site;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -18,6 +19,7 @@ pub use reach::Unreachable;
 #[cfg(test)]
 pub use service::{Balancer, TaskSetNow};
 pub use service::{Service, describe};
+pub use site::{Site, alarms_that_ring, find_group as group, find_service as service};
 pub use traffic::{Listener, Traffic, group_name};
 pub use watch::Scaling;
 

@@ -200,7 +200,7 @@ pub(super) async fn latest(clients: &Clients, family: &str) -> Part<Revision> {
     }
 }
 
-/// As AWS wrote it: the typed answer would lose what this version's client doesn't know.
+/// A revision as AWS wrote it: the typed answer would lose what this version's client doesn't know.
 pub async fn describe(clients: &Clients, name: &str) -> Result<Revision, Failure> {
     let body = Body::default();
     let failed = clients.failed("ecs:DescribeTaskDefinition");

@@ -12,8 +12,8 @@ use crate::{
     plan::{ImageStep, Plan},
     report::Reporter,
     request::{
-        Auth, BuildAccount, Concurrency, Environment, ImageRequest, Request, Role, TaskDefinitionSource,
-        Until,
+        Auth, BuildAccount, Concurrency, Environment, Hold, ImageRequest, Request, Role,
+        TaskDefinitionSource, Until,
     },
     surroundings::{Pace, Variables},
     task_definition::{Settled, settle},
@@ -63,7 +63,8 @@ fn document_permissions(spec: &mut WorldSpec) {
         match role.name.as_str() {
             "greenlight-build" => role.policies.push(permissions::build_role(&scope)),
             "greenlight-deploy" => {
-                role.policies = vec![permissions::deploy_role(&scope), permissions::deploy_role_optional()];
+                role.policies =
+                    vec![permissions::deploy_role(&scope), permissions::deploy_role_optional(&scope)];
             }
             _ => {}
         }
@@ -110,6 +111,7 @@ async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> 
         time_limit: None,
         until: Until::Terminated,
         concurrency: Concurrency::Wait,
+        hold: Hold::None,
         alarms: Vec::new(),
         allow_missing_data: false,
         fail_fast: 3,

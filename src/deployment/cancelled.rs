@@ -1,7 +1,7 @@
 //! The end by a signal: what a cancelled run does to its deployment, within the time that the
 //! runner gives it.
 
-use super::follow::Follow;
+use super::{Conduct, follow::Follow};
 use crate::{
     outcome::{Outcome, Word},
     say::deployment as say,
@@ -15,6 +15,9 @@ impl Follow<'_> {
     /// Before the success point a cancelled run takes production back; CodeDeploy carries the
     /// rollback on when we are gone.
     pub(super) async fn cancelled(&self) -> Outcome {
+        if !matches!(self.conduct, Conduct::Deploy { .. } | Conduct::Approve { .. }) {
+            return self.detached().await;
+        }
         let mut asked = Err(say::NO_ANSWER.to_owned());
         for _ in 0..2 {
             asked = match tokio::time::timeout(STOP_ATTEMPT, self.context.ask_to_stop(&self.id)).await {
@@ -33,6 +36,15 @@ impl Follow<'_> {
         let production = production.unwrap_or_else(|_| say::PRODUCTION_UNREAD.to_owned());
         let mut outcome = Outcome::new(Word::Cancelled, happened, production);
         outcome.next = next;
+        outcome
+    }
+
+    /// Who looks on, or brings production back, stops nothing by leaving.
+    async fn detached(&self) -> Outcome {
+        let production = tokio::time::timeout(STOP_ATTEMPT, self.production_now()).await;
+        let production = production.unwrap_or_else(|_| say::PRODUCTION_UNREAD.to_owned());
+        let mut outcome = Outcome::new(Word::Cancelled, say::detached(&self.id), production);
+        outcome.next = Some(say::STATUS_FOLLOWS.to_owned());
         outcome
     }
 }

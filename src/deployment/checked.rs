@@ -10,8 +10,8 @@ use crate::{
     cancel::Cancel,
     checks::{self, Moment, Scene, Verdict},
     event::Event,
-    outcome::{Outcome, Word},
-    request::Check,
+    outcome::{Finding, Outcome, Word},
+    request::{Check, Hold},
     say::deployment as say,
 };
 use std::time::Duration;
@@ -34,26 +34,22 @@ impl Follow<'_> {
     /// At `Ready` nothing happens until ContinueDeployment, or until the ready wait is over.
     pub(super) async fn at_ready(&mut self) -> Option<Outcome> {
         let context = self.context;
-        let Conduct::Deploy { plan, .. } = self.conduct;
+        let Conduct::Deploy { plan, .. } = self.conduct else {
+            return match self.conduct {
+                Conduct::Watch { .. } => Some(self.held(None).await),
+                _ => {
+                    self.go_on().await;
+                    None
+                }
+            };
+        };
         let step = &plan.deployment;
         let addresses = (step.test_url.as_deref(), step.production_url.as_deref());
         let wait = step.ready_wait.unwrap_or_default();
         match self.decide(Moment::Validate, &step.validate, addresses, wait).await? {
-            Verdict::Passed => match context.ask_to_continue(&self.id).await {
-                Ok(()) => self.decided(Moment::Validate),
-                Err(failure) if failure.may_pass() => context.pace.sleep(AGAIN).await,
-                Err(failure) => {
-                    // It may have left Ready by itself meanwhile: the next look tells.
-                    self.decided(Moment::Validate);
-                    context.report.tell(Event::Warning { text: say::not_continued(&self.id, &failure) });
-                }
-            },
-            Verdict::Inconclusive(finding) => {
-                let mut outcome = Outcome::new(Word::Held, say::held(&self.id), self.production_now().await);
-                outcome.findings = vec![finding];
-                outcome.next = Some(say::go_on(&self.id, context.course.ready_wait));
-                return Some(outcome);
-            }
+            Verdict::Passed if step.hold == Hold::Approve => return Some(self.held(None).await),
+            Verdict::Passed => self.go_on().await,
+            Verdict::Inconclusive(finding) => return Some(self.held(Some(finding)).await),
             Verdict::Failed(finding) => {
                 self.stopped_for = Some(finding);
                 self.decided(Moment::Validate);
@@ -69,10 +65,12 @@ impl Follow<'_> {
     /// production back.
     pub(super) async fn at_termination_wait(&mut self) -> Option<Outcome> {
         let context = self.context;
-        let Conduct::Deploy { plan, .. } = self.conduct;
-        let step = &plan.deployment;
-        let addresses = (step.production_url.as_deref(), None);
-        let verdict = self.decide(Moment::Verify, &step.verify, addresses, step.termination_wait).await?;
+        let wait = context.course.termination_wait;
+        let Some((verify, url)) = self.conduct.verify() else {
+            self.decided(Moment::Verify);
+            return None;
+        };
+        let verdict = self.decide(Moment::Verify, verify, (url, None), wait).await?;
         self.decided(Moment::Verify);
         match verdict {
             Verdict::Passed => None,
@@ -80,7 +78,7 @@ impl Follow<'_> {
                 let production = self.production_now().await;
                 let mut outcome = Outcome::new(Word::Held, say::held_after_shift(&self.id), production);
                 outcome.findings = vec![finding];
-                outcome.next = Some(say::decide_before_blue_goes(step.termination_wait));
+                outcome.next = Some(say::decide_before_blue_goes(wait));
                 Some(outcome)
             }
             Verdict::Failed(finding) => {
@@ -113,6 +111,39 @@ impl Follow<'_> {
         outcome
     }
 
+    /// Whether it is for this run to decide what becomes of a deployment at Ready.
+    pub(super) fn decides_at_ready(&self) -> bool {
+        match self.conduct {
+            Conduct::Deploy { .. } | Conduct::Approve { .. } | Conduct::Return => !self.continued,
+            Conduct::Watch { hold } => hold,
+            Conduct::Stopped => false,
+        }
+    }
+
+    async fn go_on(&mut self) {
+        let context = self.context;
+        match context.ask_to_continue(&self.id).await {
+            Ok(()) => self.decided(Moment::Validate),
+            Err(failure) if failure.may_pass() => context.pace.sleep(AGAIN).await,
+            Err(failure) => {
+                // It may have left Ready by itself meanwhile: the next look tells.
+                self.decided(Moment::Validate);
+                context.report.tell(Event::Warning { text: say::not_continued(&self.id, &failure) });
+            }
+        }
+    }
+
+    /// Left for somebody to decide: as asked for, or because nobody can tell.
+    async fn held(&self, finding: Option<Finding>) -> Outcome {
+        let context = self.context;
+        let mut outcome = Outcome::new(Word::Held, say::held(&self.id), self.production_now().await);
+        outcome.findings.extend(finding);
+        let lasted = self.pacer.lasted(context.pace.now());
+        let left = context.course.ready_wait.map(|wait| wait.saturating_sub(lasted));
+        outcome.next = Some(say::go_on(&self.id, left));
+        outcome
+    }
+
     /// `None` when it is decided otherwise: the run was cancelled, or the deployment waits no more.
     async fn decide(
         &mut self,
@@ -125,7 +156,7 @@ impl Follow<'_> {
             return Some(Verdict::Passed);
         }
         let context = self.context;
-        let Conduct::Deploy { image, .. } = self.conduct;
+        let image = self.conduct.image();
         let (cancel, switch) = Cancel::on_request();
         let context = &Context { course: context.course.clone(), cancel: &cancel, ..*context };
         let (deployment, task_definition) = (self.id.clone(), self.task_definition.clone());

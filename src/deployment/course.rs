@@ -5,8 +5,12 @@ use super::{Budget, Shape};
 use crate::{
     plan::{Plan, RollbackEvents},
     request::Until,
+    surroundings::Pace,
 };
 use std::time::Duration;
+
+/// The config of CodeDeploy's own rollbacks: nobody wants to wait for a canary on the way back.
+pub const AT_ONCE: &str = "CodeDeployDefault.ECSAllAtOnce";
 
 #[derive(Clone, Debug)]
 pub struct Course {
@@ -42,6 +46,32 @@ impl Course {
     /// Of the run, in the world's time.
     pub fn limit(&self) -> Duration {
         self.time_limit.unwrap_or(self.budget.limit)
+    }
+
+    /// The same for bringing an older revision back: all at once, and at its end as soon as
+    /// production is on it. `leaving` is what production is on before. It has its time from now on.
+    pub fn way_back(&self, leaving: &str, pace: Pace) -> Course {
+        let nothing = Duration::ZERO;
+        let budget = Budget { shift: nothing, termination_wait: nothing, ..self.budget };
+        Course {
+            config: AT_ONCE.to_owned(),
+            shape: Shape::AllAtOnce,
+            until: Until::TrafficShifted,
+            time_limit: Some(pace.now() + self.limit()),
+            budget,
+            live_arn: leaving.to_owned(),
+            ..self.clone().without_alarms()
+        }
+    }
+
+    /// For who looks on: nothing that is watched makes it act.
+    pub fn to_look_on(self) -> Course {
+        Course { own_alarms: Vec::new(), fail_fast: 0, ..self }
+    }
+
+    /// On the way back no alarm counts any more.
+    pub fn without_alarms(self) -> Course {
+        Course { alarms: Vec::new(), own_alarms: Vec::new(), ..self }
     }
 
     /// The id of a deployment's one target, the service.

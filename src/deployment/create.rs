@@ -6,12 +6,11 @@ use crate::{
     aws::NotTwice,
     event::Event,
     outcome::{Stop, Word},
-    plan::Plan,
     request::Concurrency,
     say::{deployment as say, refusals},
 };
 use anyhow::Result;
-use aws_sdk_codedeploy::types::{AppSpecContent, RevisionLocation, RevisionLocationType};
+use aws_sdk_codedeploy::types::{AlarmConfiguration, AppSpecContent, RevisionLocation, RevisionLocationType};
 use std::time::Duration;
 
 /// Between two looks at somebody else's deployment.
@@ -26,30 +25,53 @@ pub struct Created {
     pub attached: bool,
 }
 
+/// What CreateDeployment is asked for.
+#[derive(Clone)]
+pub struct Order<'a> {
+    /// The AppSpec's text and its SHA-256.
+    pub content: (String, String),
+    /// The deployment config, where it isn't the group's own.
+    pub config: Option<&'a str>,
+    pub description: &'a str,
+    pub concurrency: Concurrency,
+    pub alarms: Alarms,
+}
+
+/// Whether the group's alarms may stop the deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarms {
+    Heed,
+    /// A way back isn't stopped by what the bad release set off. Where the role may not leave
+    /// them out, they are heeded, unless one is in ALARM: it would stop the deployment for sure.
+    LeaveOut {
+        in_alarm: bool,
+    },
+}
+
 /// CreateDeployment has no idempotency token: after an answer that leaves open whether it was
 /// carried out, the deployment is looked for by its description before it is asked for again.
-pub async fn create(context: &Context<'_>, plan: &Plan, task_definition: &str) -> Result<Created> {
-    let step = &plan.deployment;
-    if let Some(id) = &step.attach {
-        return Ok(Created { id: id.clone(), attached: true });
-    }
-    let (content, sha256) = step.appspec.content(task_definition);
+pub async fn create(context: &Context<'_>, order: &Order<'_>) -> Result<Created> {
+    let course = &context.course;
+    let (content, sha256) = order.content.clone();
+    let none = || AlarmConfiguration::builder().enabled(false).build();
+    let mut alarms = order.alarms;
     let revision = RevisionLocation::builder()
         .revision_type(RevisionLocationType::AppSpecContent)
         .app_spec_content(AppSpecContent::builder().content(content).sha256(sha256).build())
         .build();
-    let mut search = Search::new(&step.description);
+    let mut search = Search::new(order.description);
     let (mut tries, mut in_doubt) = (0, false);
     loop {
         let answer = context
             .clients
             .codedeploy()
             .create_deployment()
-            .application_name(&step.application)
-            .deployment_group_name(&step.group)
-            .set_deployment_config_name(step.config_given.then(|| step.config.clone()))
-            .description(&step.description)
+            .application_name(&course.application)
+            .deployment_group_name(&course.group)
+            .set_deployment_config_name(order.config.map(str::to_owned))
+            .description(order.description)
             .revision(revision.clone())
+            .set_override_alarm_configuration((alarms != Alarms::Heed).then(none))
             .customize()
             .config_override(aws_sdk_codedeploy::Config::builder().retry_classifier(NotTwice))
             .send()
@@ -61,6 +83,17 @@ pub async fn create(context: &Context<'_>, plan: &Plan, task_definition: &str) -
             },
             Err(failure) => failure,
         };
+        if let Alarms::LeaveOut { in_alarm } = alarms
+            && failure.is_denied()
+            && failure.message.contains("UpdateDeploymentGroup")
+        {
+            if in_alarm {
+                return Err(Stop::refused(vec![say::alarms_in_the_way(&course.group, &failure)]).into());
+            }
+            context.report.tell(Event::Warning { text: say::alarms_heeded(&course.group) });
+            alarms = Alarms::Heed;
+            continue;
+        }
         in_doubt |= failure.may_be_done();
         let active = failure.is("DeploymentLimitExceeded").then(|| id_in(&failure.message));
         if in_doubt {
@@ -72,14 +105,14 @@ pub async fn create(context: &Context<'_>, plan: &Plan, task_definition: &str) -
                 Ok(Some(id)) => return Ok(Created { id, attached: false }),
                 Ok(None) => {}
                 Err(unread) => {
-                    let finding = say::perhaps_created(&step.group, &failure, &unread);
+                    let finding = say::perhaps_created(&course.group, &failure, &unread);
                     return Err(Stop { word: Word::NeedsAttention, findings: vec![finding] }.into());
                 }
             }
         }
         match active {
-            Some(active) if step.concurrency == Concurrency::Fail => {
-                return Err(Stop::refused(vec![say::slot_taken(&step.group, active.as_deref())]).into());
+            Some(active) if order.concurrency == Concurrency::Fail => {
+                return Err(Stop::refused(vec![say::slot_taken(&course.group, active.as_deref())]).into());
             }
             Some(Some(active)) => wait_for_slot(context, &active).await?,
             Some(None) => context.pace.sleep(LOOK).await,

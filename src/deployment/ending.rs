@@ -2,7 +2,8 @@
 //! back before anything is said of it.
 
 use super::{
-    follow::Follow,
+    Conduct,
+    follow::{BACK_LOOK, Follow},
     observe::{Depth, End, Observation, Phase},
     production::Production,
 };
@@ -11,6 +12,7 @@ use crate::{
     explain::{self, Explanation, Known},
     outcome::{Outcome, Word},
     say::deployment as say,
+    verified,
 };
 use std::time::Duration;
 
@@ -23,11 +25,12 @@ impl Follow<'_> {
     /// CodeDeploy says so; production says whether it is true.
     pub(super) async fn succeeded(&mut self) -> Outcome {
         match self.settled(|production| production.wholly_on(&self.id)).await {
-            Ok(production) => Outcome::new(
-                Word::Succeeded,
-                say::succeeded(&self.id),
-                say::production(&production, &self.id, &self.task_definition),
-            ),
+            Ok(production) => {
+                self.mark_verified().await;
+                self.tell_back(&production);
+                let production = say::production(&production, &self.id, &self.task_definition);
+                Outcome::new(Word::Succeeded, say::succeeded(&self.id), production)
+            }
             Err(production) => {
                 let mut outcome =
                     Outcome::new(Word::NeedsAttention, say::succeeded_elsewhere(&self.id), production);
@@ -35,6 +38,36 @@ impl Follow<'_> {
                 outcome
             }
         }
+    }
+
+    /// What a run of ours has carried to its end can be gone back to.
+    async fn mark_verified(&self) {
+        let context = self.context;
+        if !matches!(self.conduct, Conduct::Deploy { .. } | Conduct::Approve { .. }) {
+            return;
+        }
+        if let Err(failure) = verified::mark(context.clients, &self.task_definition, &self.id).await {
+            let text = say::not_marked(&self.task_definition, &failure);
+            context.report.tell(Event::Warning { text });
+        }
+    }
+
+    /// Once, as soon as it reads so.
+    fn tell_back(&mut self, production: &Production) {
+        if let Some(sole) = production.sole().filter(|_| self.conduct.goes_back() && !self.told.back) {
+            self.told.back = true;
+            self.context.report.tell(Event::ProductionBack {
+                task_definition: sole.task_definition.clone(),
+                after: self.context.pace.now(),
+            });
+        }
+    }
+
+    /// Whether production is on what it was on before this deployment.
+    fn is_back(&self, production: &Production) -> bool {
+        let before = &self.context.course.live_arn;
+        let on_it = || production.sole().is_some_and(|sole| sole.task_definition == *before);
+        production.wholly_off(&self.id) && (!matches!(self.conduct, Conduct::Stopped) || on_it())
     }
 
     /// The success point of `until: traffic-shifted`.
@@ -51,7 +84,11 @@ impl Follow<'_> {
     pub(super) async fn failed(&mut self, seen: Observation) -> Outcome {
         let context = self.context;
         // While green's tasks can still be seen.
-        let explanation = self.explain(&seen).await;
+        let explanation = match self.conduct {
+            // It was asked for, and somebody waits for production.
+            Conduct::Stopped => None,
+            _ => Some(self.explain(&seen).await),
+        };
         let rollback = match seen.rollback.clone() {
             Some(id) => Some(id),
             None if self.expects_rollback(&seen) => self.rollback_id().await,
@@ -65,8 +102,9 @@ impl Follow<'_> {
             });
             self.follow_rollback(rollback).await;
         }
-        let mut outcome = match self.settled(|production| production.wholly_off(&self.id)).await {
+        let mut outcome = match self.settled(|production| self.is_back(production)).await {
             Ok(production) => {
+                self.tell_back(&production);
                 let mut outcome = Outcome::new(
                     Word::RolledBack,
                     say::rolled_back(&self.id, rollback.as_deref()),
@@ -92,8 +130,10 @@ impl Follow<'_> {
         if let Some(share) = self.exposure.until(context.pace.now()) {
             outcome.happened = format!("{} {}", outcome.happened, say::exposed(&share));
         }
-        outcome.findings = vec![explanation.cause];
-        outcome.evidence = explanation.evidence;
+        if let Some(Explanation { cause, evidence, .. }) = explanation {
+            outcome.findings = vec![cause];
+            outcome.evidence = evidence;
+        }
         outcome.rollback_deployment = rollback;
         outcome
     }
@@ -101,10 +141,16 @@ impl Follow<'_> {
     fn expects_rollback(&self, seen: &Observation) -> bool {
         let events = self.context.course.rollback;
         let alarm = seen.error.as_ref().is_some_and(|e| e.code == "ALARM_ACTIVE");
+        // Before green is installed nothing has changed that could go back.
+        let installed =
+            seen.events.iter().find(|(name, _)| name == "Install").map(|(_, status)| status.as_str());
+        if matches!(installed, Some("Pending" | "Skipped")) {
+            return false;
+        }
         match seen.phase {
             Phase::Ended(End::Failed) => events.on_failure,
             _ if alarm => events.on_alarm,
-            _ => events.on_request || self.stopped_by_us(),
+            _ => events.on_request || self.stopped_by_us() || matches!(self.conduct, Conduct::Stopped),
         }
     }
 
@@ -135,7 +181,7 @@ impl Follow<'_> {
     /// The rollback's id follows the stop by a moment.
     async fn rollback_id(&self) -> Option<String> {
         for _ in 0..SETTLE_LOOKS {
-            self.context.pace.sleep(LOOK).await;
+            self.context.pace.sleep(self.look()).await;
             let seen = self.context.observe(&self.id, Depth::Status);
             if let Ok(Observation { rollback: Some(id), .. }) = seen.await {
                 return Some(id);
@@ -158,6 +204,15 @@ impl Follow<'_> {
                             .report
                             .tell(Event::DeploymentStatus { deployment: rollback.to_owned(), status });
                     }
+                    // It is back some seconds before CodeDeploy is done.
+                    if matches!(seen.phase, Phase::Shifting | Phase::Shifted | Phase::TerminationWait)
+                        && self.conduct.goes_back()
+                        && !self.told.back
+                        && let Ok(production) = context.production().await
+                        && self.is_back(&production)
+                    {
+                        self.tell_back(&production);
+                    }
                     if matches!(seen.phase, Phase::Ended(_)) {
                         return;
                     }
@@ -165,8 +220,12 @@ impl Follow<'_> {
                 Err(failure) if failure.may_pass() => {}
                 Err(_) => return,
             }
-            context.pace.sleep(LOOK).await;
+            context.pace.sleep(self.look()).await;
         }
+    }
+
+    fn look(&self) -> Duration {
+        if self.conduct.goes_back() { BACK_LOOK } else { LOOK }
     }
 
     /// Reads production until it is as it should be; what it is instead, in words, when it isn't.
@@ -174,7 +233,7 @@ impl Follow<'_> {
         let mut last = say::PRODUCTION_UNREAD.to_owned();
         for look in 0..SETTLE_LOOKS {
             if look > 0 {
-                self.context.pace.sleep(LOOK).await;
+                self.context.pace.sleep(self.look()).await;
             }
             match self.context.production().await {
                 Ok(production) if right(&production) => return Ok(production),
@@ -200,7 +259,7 @@ impl Follow<'_> {
             say::out_of_time(&self.id, &self.told.status, self.context.course.limit()),
             self.production_now().await,
         );
-        outcome.next = Some(say::look_at_console(&self.id));
+        outcome.next = Some(say::STATUS_FOLLOWS.to_owned());
         outcome
     }
 }

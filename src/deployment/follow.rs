@@ -2,7 +2,7 @@
 //! change once.
 
 use super::{
-    Conduct, Context, create,
+    Alarms, Conduct, Context, Created, Order, create,
     exposure::Exposure,
     observe::{self, Depth, End, Observation, Phase},
     pace::Pacer,
@@ -22,6 +22,9 @@ use std::time::Duration;
 /// Before a call that may pass is made again.
 pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
+/// Between two looks while production is on its way back: somebody waits for it.
+pub(super) const BACK_LOOK: Duration = Duration::from_secs(1);
+
 /// The stage: creates (or finds) the deployment and follows it. An error is one from before the
 /// deployment existed; afterwards every end is an outcome.
 pub async fn carry_out(
@@ -30,7 +33,20 @@ pub async fn carry_out(
     task_definition: &str,
     image: &str,
 ) -> Result<Outcome> {
-    let created = create::create(context, plan, task_definition).await?;
+    let step = &plan.deployment;
+    let created = match &step.attach {
+        Some(id) => Created { id: id.clone(), attached: true },
+        None => {
+            let order = Order {
+                content: step.appspec.content(task_definition),
+                config: step.config_given.then_some(step.config.as_str()),
+                description: &step.description,
+                concurrency: step.concurrency,
+                alarms: Alarms::Heed,
+            };
+            create::create(context, &order).await?
+        }
+    };
     Ok(follow(context, Conduct::Deploy { plan, image }, created, task_definition).await)
 }
 
@@ -38,7 +54,7 @@ pub async fn carry_out(
 pub async fn follow(
     context: &Context<'_>,
     conduct: Conduct<'_>,
-    created: create::Created,
+    created: Created,
     task_definition: &str,
 ) -> Outcome {
     let course = &context.course;
@@ -57,7 +73,7 @@ pub async fn follow(
         pacer: Pacer::new(course.shape, course.termination_wait),
         told: Told::default(),
         continued: false,
-        verified: matches!(conduct, Conduct::Deploy { plan, .. } if plan.deployment.verify.is_empty()),
+        verified: conduct.verify().is_none(),
         unverified: false,
         exposure: Exposure::default(),
         stopped_for: None,
@@ -78,7 +94,7 @@ pub(super) struct Follow<'a> {
     pub conduct: Conduct<'a>,
     pub id: String,
     pub task_definition: String,
-    pacer: Pacer,
+    pub pacer: Pacer,
     pub told: Told,
     /// ContinueDeployment was asked for.
     pub continued: bool,
@@ -101,6 +117,8 @@ pub(super) struct Told {
     tasks: Option<(Option<TaskCount>, Option<TaskCount>)>,
     phase: Option<Phase>,
     troubled: bool,
+    /// That production is back.
+    pub back: bool,
 }
 
 impl Follow<'_> {
@@ -137,7 +155,7 @@ impl Follow<'_> {
             }
             self.tell(&seen);
             match seen.phase {
-                Phase::Ready if !self.continued && !time_is_up => {
+                Phase::Ready if self.decides_at_ready() && !time_is_up => {
                     if let Some(outcome) = self.at_ready().await {
                         return outcome;
                     }
@@ -168,10 +186,15 @@ impl Follow<'_> {
             }
             self.announce_wait(seen.phase);
             tokio::select! {
-                () = context.pace.sleep(self.pacer.next(context.pace.now())) => {}
+                () = context.pace.sleep(self.next_look()) => {}
                 () = context.cancel.requested() => {}
             }
         }
+    }
+
+    fn next_look(&self) -> Duration {
+        let next = self.pacer.next(self.context.pace.now());
+        if self.conduct.goes_back() { next.min(BACK_LOOK) } else { next }
     }
 
     /// Tells what is new since the last look.
@@ -218,11 +241,15 @@ impl Follow<'_> {
         }
         self.told.phase = Some(phase);
         let what = match phase {
+            Phase::Ready if matches!(self.conduct, Conduct::Watch { .. }) => say::READY_WAIT,
             Phase::Shifting => say::SHIFTING,
             Phase::TerminationWait => say::TERMINATION_WAIT,
             _ => return,
         };
-        let remaining = self.pacer.remaining(self.context.pace.now());
+        let remaining = match phase {
+            Phase::Ready => self.context.course.ready_wait,
+            _ => self.pacer.remaining(self.context.pace.now()),
+        };
         self.context.report.tell(Event::Waiting { what: what.to_owned(), remaining });
     }
 

@@ -7,6 +7,7 @@
 //! green's start do to it, `cancelled` is the end by a signal, `observe` is one look at it, `pace`
 //! says when to look again, `production` reads back who serves users.
 
+mod brought;
 mod cancelled;
 mod checked;
 mod course;
@@ -22,19 +23,21 @@ mod shape;
 mod steer;
 mod watched;
 
+pub use brought::{brought_by, succeeded};
 pub use checked::time_for_checks;
 pub use course::Course;
-pub use create::wait_for_slot;
+pub use create::{Alarms, Created, Order, create, wait_for_slot};
 pub use exposure::Share;
-pub use follow::carry_out;
+pub use follow::{carry_out, follow};
 pub use observe::Cause;
-pub use production::Production;
+pub use production::{Production, read as production};
 
 use crate::{
     aws::{Clients, Failure},
     cancel::Cancel,
     plan::Plan,
     report::Reporter,
+    request::Check,
     surroundings::Pace,
 };
 use std::time::Duration;
@@ -56,6 +59,41 @@ pub struct Context<'a> {
 pub enum Conduct<'a> {
     /// Carries the plan out: its checks decide at Ready.
     Deploy { plan: &'a Plan, image: &'a str },
+    /// Lets it go on at Ready, and sees that it is well on production, where that answers.
+    Approve { verify: &'a [Check], image: &'a str, url: Option<&'a str> },
+    /// Changes nothing. One that is to be approved is left at Ready.
+    Watch { hold: bool },
+    /// Has asked it to stop and to go back.
+    Stopped,
+    /// Started it to bring an older revision back.
+    Return,
+}
+
+impl<'a> Conduct<'a> {
+    /// What is checked after the shift, and where production answers.
+    fn verify(self) -> Option<(&'a [Check], Option<&'a str>)> {
+        let (checks, url) = match self {
+            Conduct::Deploy { plan: Plan { deployment, .. }, .. } => {
+                (deployment.verify.as_slice(), deployment.production_url.as_deref())
+            }
+            Conduct::Approve { verify, url, .. } => (verify, url),
+            Conduct::Watch { .. } | Conduct::Stopped | Conduct::Return => return None,
+        };
+        (!checks.is_empty()).then_some((checks, url))
+    }
+
+    /// The image that the deployment brings, where a check may ask for it.
+    fn image(self) -> &'a str {
+        match self {
+            Conduct::Deploy { image, .. } | Conduct::Approve { image, .. } => image,
+            Conduct::Watch { .. } | Conduct::Stopped | Conduct::Return => "",
+        }
+    }
+
+    /// Whether production is on its way back.
+    fn goes_back(self) -> bool {
+        matches!(self, Conduct::Stopped | Conduct::Return)
+    }
 }
 
 impl Context<'_> {
@@ -64,7 +102,7 @@ impl Context<'_> {
         observe::observe(self.clients, id, &self.course.target_id(), depth).await
     }
 
-    async fn production(&self) -> Result<Production, Failure> {
+    pub async fn production(&self) -> Result<Production, Failure> {
         let Course { cluster, service, production_listeners, .. } = &self.course;
         production::read(self.clients, cluster, service, production_listeners).await
     }

@@ -81,6 +81,11 @@ impl Pacer {
         }
     }
 
+    /// How long the phase has lasted at the most, as far as it was watched.
+    pub fn lasted(&self, now: Duration) -> Duration {
+        self.seen.map_or(Duration::ZERO, |seen| now.saturating_sub(seen.earliest))
+    }
+
     /// What remains of the phase at the most, for the countdown.
     pub fn remaining(&self, now: Duration) -> Option<Duration> {
         let seen = self.seen.as_ref()?;

@@ -173,6 +173,17 @@ impl<'a> Registry<'a> {
     }
 }
 
+/// The digest that a tag stands for, in a repository of this account's registry.
+pub async fn digest_of(clients: &Clients, repository: &str, tag: &str) -> anyhow::Result<Option<String>> {
+    match Registry::of(clients).manifest(repository, by_tag(tag)).await {
+        Ok(manifest) => Ok(manifest.map(|manifest| manifest.digest)),
+        Err(error) => match error.downcast_ref::<Failure>() {
+            Some(failure) if failure.is("RepositoryNotFound") => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
 pub fn by_tag(tag: &str) -> ImageIdentifier {
     ImageIdentifier::builder().image_tag(tag).build()
 }

@@ -14,6 +14,8 @@ pub mod tags;
 pub mod words;
 
 pub use decide::{Candidate, decide};
+pub use ecr::digest_of;
+pub use reference::Reference;
 
 use crate::{
     aws::{Clients, Failure},

@@ -1,7 +1,7 @@
 //! From the file's types to the request: defaults, contradictions, files that aren't there.
 
 use super::{
-    LIVE,
+    LIVE, Purpose,
     field::{FIELDS, Section},
     source::{Source, Subject},
 };
@@ -26,6 +26,7 @@ const FAIL_FAST: u32 = 3;
 
 /// Adds what is wrong to the findings; `None` when something that can't be done without is missing.
 pub fn request(
+    purpose: Purpose,
     file: file::File,
     environment: &str,
     options: &Options,
@@ -33,7 +34,7 @@ pub fn request(
     problems: &[Problem],
     findings: &mut Vec<Finding>,
 ) -> Option<Request> {
-    let mut assembly = Assembly { environment, options, source, problems, findings };
+    let mut assembly = Assembly { purpose, environment, options, source, problems, findings };
     let fields = file.environments.get(environment).cloned().unwrap_or_default();
     let image = assembly.image(file.image);
     let environment = assembly.environment(&fields, file.service.as_ref());
@@ -63,6 +64,7 @@ pub fn request(
 }
 
 pub(super) struct Assembly<'a> {
+    purpose: Purpose,
     environment: &'a str,
     options: &'a Options,
     pub(super) source: &'a Source,
@@ -72,6 +74,10 @@ pub(super) struct Assembly<'a> {
 
 impl Assembly<'_> {
     fn image(&mut self, image: Option<file::Image>) -> Option<ImageRequest> {
+        if self.purpose == Purpose::Attend {
+            // Nobody looks at it: nothing is shipped.
+            return Some(ImageRequest::Given(String::new()));
+        }
         let section = Section::Image.path(self.environment);
         if let Some(uri) = &self.options.image {
             let building: Vec<String> = FIELDS
@@ -208,6 +214,7 @@ impl Assembly<'_> {
             time_limit: fields.time_limit.map(|span| span.0),
             until: fields.until.unwrap_or_default(),
             concurrency: fields.concurrency.unwrap_or_default(),
+            hold: fields.hold.unwrap_or_default(),
             alarms: fields.alarms.clone(),
             allow_missing_data: fields.allow_missing_data.unwrap_or_default(),
             fail_fast: fields.fail_fast.unwrap_or(FAIL_FAST),
@@ -286,7 +293,7 @@ impl Assembly<'_> {
 
     pub(super) fn file(&mut self, path: &str, section: &Path, key: &str) -> PathBuf {
         let path = self.path(path);
-        if !path.is_file() {
+        if self.purpose == Purpose::Ship && !path.is_file() {
             let shown = self.source.shown(&path);
             self.add(|subject| say::no_file(key, &shown, subject), &section.key(key));
         }

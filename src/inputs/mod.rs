@@ -37,8 +37,22 @@ pub struct Inputs {
     pub folder: PathBuf,
 }
 
-/// Reads what is asked for. An error that isn't a `Stop` is ours.
+/// What the inputs are read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To ship something: the image and all files have to be there.
+    Ship,
+    /// To go to a deployment that there is already: where it runs is all that counts.
+    Attend,
+}
+
+/// Reads what is to be shipped. An error that isn't a `Stop` is ours.
 pub fn read(options: &Options, working_directory: &Path) -> anyhow::Result<Inputs> {
+    read_for(Purpose::Ship, options, working_directory)
+}
+
+/// The same for a purpose.
+pub fn read_for(purpose: Purpose, options: &Options, working_directory: &Path) -> anyhow::Result<Inputs> {
     let mut source = Source::find(options.config.as_deref(), working_directory)?;
     let mut document = source.parse()?;
     let mut findings = Vec::new();
@@ -57,7 +71,7 @@ pub fn read(options: &Options, working_directory: &Path) -> anyhow::Result<Input
         serde_json::from_value(document).context("a checked configuration can't be read")?;
     let rehearse = file.rehearse.clone();
     let request = environment.and_then(|environment| {
-        assemble::request(file, &environment, options, &source, &problems, &mut findings)
+        assemble::request(purpose, file, &environment, options, &source, &problems, &mut findings)
     });
     findings.sort_by_key(|finding| finding.place.as_ref().and_then(|place| place.line));
     match request {

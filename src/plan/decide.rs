@@ -9,7 +9,7 @@ use crate::{
     event::Run,
     marker::{self, Found},
     outcome::{Finding, Stop},
-    request::{Check, Concurrency, ImageRequest, Request},
+    request::{Check, Concurrency, Hold, ImageRequest, Request},
     say::{deployment as deployment_say, plan as say},
     task_definition::{Document, Revision, SIZE_LIMIT},
 };
@@ -119,6 +119,7 @@ impl Plan {
                 attach,
                 active,
                 concurrency: environment.concurrency,
+                hold: environment.hold,
                 until: environment.until,
                 time_limit: environment.time_limit,
                 desired_count: service.desired_count,
@@ -296,6 +297,9 @@ fn group_findings(request: &Request, current: &Current, findings: &mut Vec<Findi
             findings.push(say::only_at_once(config));
         }
     }
+    if request.environment.hold == Hold::Approve && group.ready_wait.is_none() {
+        findings.push(say::cannot_hold("hold: approve", &group.name));
+    }
     check_findings(request, current, group, findings);
 }
 
@@ -305,7 +309,9 @@ fn check_findings(request: &Request, current: &Current, group: &Group, findings:
     let longest = |checks: &[Check]| checks.iter().map(Check::longest).sum::<Duration>();
     if !validate.is_empty() {
         match group.ready_wait {
-            None => findings.push(say::cannot_hold(&group.name)),
+            // Told already.
+            None if environment.hold == Hold::Approve => {}
+            None => findings.push(say::cannot_hold("validate", &group.name)),
             Some(wait) if longest(validate) > time_for_checks(wait) => {
                 findings.push(say::checks_beyond_ready_wait(&group.name, longest(validate), wait));
             }

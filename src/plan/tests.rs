@@ -10,7 +10,7 @@ use crate::{
     outcome::{Finding, Stop, Word},
     plan::RollbackEvents,
     request::{
-        Ask, Auth, Build, Check, Concurrency, Environment, HttpCheck, ImageRequest, Request,
+        Ask, Auth, Build, Check, Concurrency, Environment, Hold, HttpCheck, ImageRequest, Request,
         TaskDefinitionSource, Until,
     },
     task_definition::{Document, FromFile, Revision},
@@ -68,6 +68,7 @@ fn request() -> Request {
             time_limit: None,
             until: Until::Terminated,
             concurrency: Concurrency::Wait,
+            hold: Hold::None,
             alarms: vec!["hello-5xx".into()],
             allow_missing_data: true,
             fail_fast: 3,
@@ -102,6 +103,7 @@ fn revision(number: u32, image: &str) -> Revision {
         arn: format!("arn:aws:ecs:eu-central-1:222222222222:task-definition/hello:{number}"),
         document: document(image),
         tags: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
+        inactive: false,
     }
 }
 
@@ -375,6 +377,7 @@ fn our_own_active_deployment_is_attached_to_and_others_are_waited_for() {
         status: "Ready".into(),
         description,
         is_rollback: false,
+        ..Active::default()
     };
     let later = Marker { run: "4243.1".into(), ..marker() };
     let ours = planned(|_, current| current.active = vec![active(later.to_string())]);
@@ -418,7 +421,7 @@ fn all_that_stands_against_it_is_told_at_once() {
     -> Correct `container` (or `images`) in the environment.
     The deployment group `hello-production` deploys `prod/other`, not `prod/hello`.
     -> Correct the environment's `application` and `deployment-group`, or leave them out: they are found from the service then.
-    `validate` is asked for, but deployment group `hello-production` shifts at once and can't hold until green was tested.
+    `validate` is asked for, but deployment group `hello-production` shifts at once and can't hold until green was judged.
     -> Set the group's `deploymentReadyOption` to `{actionOnTimeout: STOP_DEPLOYMENT, waitTimeInMinutes: 10}`, or take `validate` out.
     `validate` is asked for, but deployment group `hello-production` has no test listener to reach green by.
     -> Add a test listener to the group in CodeDeploy, or take `validate` out.

@@ -104,7 +104,7 @@ pub fn describe(
             Some(build_role) => vec![trusts(&build_role.arn, role)],
             None => vec![trusts_github(partition, &deploy_account, &job), trusts(&caller, role)],
         };
-        let mut policies = vec![permissions::deploy_role(&scope), permissions::deploy_role_optional()];
+        let mut policies = vec![permissions::deploy_role(&scope), permissions::deploy_role_optional(&scope)];
         if build_role.is_none() && build_account == deploy_account {
             policies.push(permissions::build_role(&Scope { deploy_role: None, ..scope.clone() }));
         }
@@ -374,7 +374,7 @@ fn caller_policy(build: Option<&Role>, deploy: Option<&Role>, scope: &Scope<'_>)
     }
     if deploy.is_none() {
         add(permissions::deploy_role(scope));
-        add(permissions::deploy_role_optional());
+        add(permissions::deploy_role_optional(scope));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }

@@ -103,7 +103,10 @@ impl History {
     /// Takes an event in; whether it said anything new.
     pub fn take(&mut self, event: &Event, now: Duration) -> bool {
         match event {
-            Event::Note { .. } | Event::BuildOutput { .. } | Event::Output { .. } => true,
+            Event::Note { .. }
+            | Event::ProductionBack { .. }
+            | Event::BuildOutput { .. }
+            | Event::Output { .. } => true,
             Event::Started(run) => replace(&mut self.run, run.clone(), Arc::ptr_eq),
             Event::Stage { stage } => {
                 self.waiting = None;

@@ -61,6 +61,7 @@ fn each_text(event: &mut Event, hide: &mut dyn FnMut(&mut String)) {
             [uri, digest].into_iter().chain(tags).for_each(hide);
         }
         Event::TaskDefinitionReady { arn, registered: _ } => hide(arn),
+        Event::ProductionBack { task_definition, after: _ } => hide(task_definition),
         Event::DeploymentCreated { id, application, group, config, console_url, attached: _ } => {
             [id, application, group, config, console_url].into_iter().for_each(hide);
         }

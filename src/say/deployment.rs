@@ -8,9 +8,12 @@ use crate::{
 };
 use std::time::Duration;
 
+pub const READY_WAIT: &str = "green waits at Ready for the word to go on";
 pub const SHIFTING: &str = "production traffic shifts to green";
 pub const TERMINATION_WAIT: &str = "blue stands by until the termination wait is over";
 pub const PRODUCTION_UNREAD: &str = "What production is on could not be read.";
+pub const STATUS_FOLLOWS: &str =
+    "`greenlight status` follows it to its end, `greenlight rollback` takes it back.";
 pub const FIX_AND_DEPLOY: &str = "Mend the cause and deploy again; nothing has to be cleaned up.";
 pub const ENDED_MEANWHILE: &str = "it had ended meanwhile";
 pub const NO_ANSWER: &str = "no answer in time";
@@ -179,8 +182,22 @@ pub fn held(id: &str) -> String {
     format!("Deployment {id} waits at Ready for a decision: production traffic has not been shifted.")
 }
 
-pub fn go_on(id: &str, ready_wait: Option<Duration>) -> String {
-    let wait = ready_wait.map(|wait| format!("; the group stops it by itself after {}", duration(wait)));
+pub fn not_marked(arn: &str, failure: &Failure) -> String {
+    format!(
+        "{} could not be marked as verified, so `greenlight rollback` won't choose it by itself: {failure}. Allow \
+         `ecs:TagResource` on task definitions.",
+        revision(arn)
+    )
+}
+
+/// What looks on, or only brings production back, leaves it to go on.
+pub fn detached(id: &str) -> String {
+    format!("Cancelled: deployment {id} is no longer followed from here and goes on by itself.")
+}
+
+/// `left` is what remains of the ready wait, at the most.
+pub fn go_on(id: &str, left: Option<Duration>) -> String {
+    let wait = left.map(|left| format!(" within {}: then CodeDeploy stops it by itself", duration(left)));
     format!(
         "Let deployment {id} go on with `greenlight approve`, or stop it with `greenlight rollback`{}.",
         wait.unwrap_or_default()
@@ -221,4 +238,26 @@ pub fn exposed(share: &Share) -> String {
         _ => format!(", {:.0} % over {}", share.mean, duration(share.time)),
     };
     format!("Green had {}{mean}.", super::and(&steps))
+}
+/// The group's alarms may not be left out of a deployment that one of them would stop.
+pub fn alarms_in_the_way(group: &str, failure: &Failure) -> Finding {
+    let mut finding = refusals::failure(failure);
+    finding.what = format!(
+        "An alarm of deployment group {group} is in ALARM and would stop the way back, and the role may not leave \
+         the alarms out: {}",
+        finding.what
+    );
+    finding.fix =
+        "Allow `codedeploy:UpdateDeploymentGroup` on the group (leaving alarms out of one deployment \
+                   asks for it; nothing of the group is changed), or switch the group's alarms off until \
+                   production is back."
+            .to_owned();
+    finding
+}
+
+pub fn alarms_heeded(group: &str) -> String {
+    format!(
+        "The role lacks `codedeploy:UpdateDeploymentGroup` on group {group}, so its alarms are heeded on the way \
+         back too: one that goes off stops it."
+    )
 }

@@ -13,7 +13,11 @@ use std::time::Duration;
 const DESCRIPTION: usize = 140;
 
 pub fn check_name(run: &Run) -> String {
-    let verb = if run.command == "plan" { "plan" } else { "deploy" };
+    let verb = match run.command.as_str() {
+        verb @ ("plan" | "rollback") => verb,
+        // An approval goes on with what a deployment began.
+        _ => "deploy",
+    };
     format!("greenlight {verb} {} / {}", run.service, run.environment)
 }
 
@@ -60,6 +64,9 @@ pub fn description(run: &Run, outcome: Option<&Outcome>) -> String {
     let line = foreign::lines(&text).map(foreign::tame).collect::<Vec<_>>().join(" ");
     foreign::cut(&line, DESCRIPTION).into_owned()
 }
+
+/// Of a commit that production was taken back from.
+pub const TAKEN_BACK: &str = "failure";
 
 pub fn conclusion(word: Word) -> &'static str {
     match word {

@@ -2,6 +2,8 @@
 //! what to do next.
 
 pub mod appspec;
+pub mod attend;
+pub mod back;
 pub mod checks;
 pub mod current;
 pub mod deployment;

@@ -157,12 +157,14 @@ pub fn alarm_without_data(alarm: &AlarmNow) -> Finding {
     )
 }
 
-pub fn cannot_hold(group: &str) -> Finding {
+pub fn cannot_hold(asked: &str, group: &str) -> Finding {
     Finding::new(
         format!(
-            "`validate` is asked for, but deployment group `{group}` shifts at once and can't hold until green was tested."
+            "`{asked}` is asked for, but deployment group `{group}` shifts at once and can't hold until green was judged."
         ),
-        "Set the group's `deploymentReadyOption` to `{actionOnTimeout: STOP_DEPLOYMENT, waitTimeInMinutes: 10}`, or take `validate` out.",
+        format!(
+            "Set the group's `deploymentReadyOption` to `{{actionOnTimeout: STOP_DEPLOYMENT, waitTimeInMinutes: 10}}`, or take `{asked}` out."
+        ),
     )
 }
 

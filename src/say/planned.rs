@@ -8,7 +8,7 @@ use crate::{
     checks::Moment,
     deployment::Shape,
     plan::{ImageStep, Plan},
-    request::Until,
+    request::{Hold, Until},
     task_definition::Change,
 };
 use std::fmt::Write;
@@ -147,6 +147,10 @@ fn write_deployment(out: &mut String, plan: &Plan) -> std::fmt::Result {
         steps.push(format!("send test traffic to green{at}"));
     }
     steps.extend(step.validate.iter().map(|check| super::checks::step(check, Moment::Validate)));
+    if step.hold == Hold::Approve {
+        let wait = step.ready_wait.map(duration).unwrap_or_default();
+        steps.push(format!("end here and wait for `greenlight approve`, {wait} at the most; then:"));
+    }
     steps.push(shift(&step.shape, step.production_url.as_deref()));
     if !step.alarms.is_empty() {
         let own = match step.own_alarms.as_slice() {

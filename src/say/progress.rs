@@ -92,6 +92,13 @@ pub fn lines(event: &Event, history: &History, now: Duration) -> Vec<Line> {
                 None => line,
             }]
         }
+        Event::ProductionBack { task_definition, after } => {
+            vec![Line::new().label("production").with(Tone::Good, "back").plain(format!(
+                " on {} after {}",
+                super::deployment::revision(task_definition),
+                span(*after)
+            ))]
+        }
         Event::Note { .. }
         | Event::Stage { .. }
         | Event::Warning { .. }

@@ -12,7 +12,7 @@ pub use file::{FromFile, read};
 pub use model::{Problem, Wrong};
 pub use register::{Settled, settle};
 
-use crate::image::platform::Platform;
+use crate::{image::platform::Platform, marker::Found};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -26,6 +26,8 @@ pub struct Revision {
     pub arn: String,
     pub document: Document,
     pub tags: BTreeMap<String, String>,
+    /// Deregistered: no new task set can be made of it.
+    pub inactive: bool,
 }
 
 /// What AWS tells of a revision, but doesn't take for the next one.
@@ -45,13 +47,26 @@ const READ_ONLY: [&str; 9] = [
 pub const SIZE_LIMIT: usize = 64 * 1024;
 
 impl Revision {
+    /// Whose work it is, by its tags.
+    pub fn marker(&self) -> Option<Found> {
+        Found::in_tags(self.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    }
+
+    /// The digests of its containers' images.
+    pub fn digests(&self) -> impl Iterator<Item = &str> {
+        let names = self.document.container_names();
+        let images = names.into_iter().filter_map(|name| self.document.image_of(name));
+        images.filter_map(|image| image.split_once('@')).map(|(_, digest)| digest)
+    }
+
     /// From DescribeTaskDefinition's answer, as it came over the wire.
     pub fn of_answer(answer: Value) -> Option<Revision> {
         let Value::Object(mut answer) = answer else { return None };
         let tags = answer.remove("tags").map(tags_of).unwrap_or_default();
         let Some(Value::Object(definition)) = answer.remove("taskDefinition") else { return None };
         let arn = definition.get("taskDefinitionArn")?.as_str()?.to_owned();
-        Some(Revision { arn, document: Document::writable(definition), tags })
+        let inactive = definition.get("status").is_some_and(|status| status != "ACTIVE");
+        Some(Revision { arn, document: Document::writable(definition), tags, inactive })
     }
 }
 

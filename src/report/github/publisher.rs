@@ -318,7 +318,15 @@ impl Publisher {
         }
     }
 
+    /// The commit to report on: who goes to a deployment reports on what that ships.
     async fn sha(&mut self) -> Result<Option<String>> {
+        if let Some(run) = self.subject()
+            && matches!(run.command.as_str(), "approve" | "rollback")
+            && let Some(commit) = &run.commit
+            && commit.len() == 40
+        {
+            return Ok(Some(commit.clone()));
+        }
         if self.sha.is_none()
             && let PullRequest::HeadOf(number) = self.pull_request
         {

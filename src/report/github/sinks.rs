@@ -3,6 +3,7 @@
 use crate::{
     event::Run,
     job::Job,
+    outcome::Word,
     report::history::History,
     say::{self, github::Denied},
 };
@@ -80,10 +81,21 @@ fn check(history: &History, job: &Job) -> Value {
 
 fn status(run: &Run, history: &History, job: &Job) -> Option<Value> {
     let outcome = history.outcome.as_deref();
-    // A plan says nothing about the commit's deployment.
-    (run.command != "plan").then(|| {
+    // A plan says nothing about the commit's deployment. A way back says that its commit isn't in
+    // production any more, once that is so.
+    let back = run.command == "rollback";
+    let tells = match outcome {
+        Some(outcome) if back => outcome.word == Word::RolledBackOnRequest,
+        _ => !back && run.command != "plan",
+    };
+    tells.then(|| {
+        let state = if back {
+            say::github::TAKEN_BACK
+        } else {
+            outcome.map_or("pending", |outcome| say::github::status_state(outcome.word))
+        };
         json!({
-            "state": outcome.map_or("pending", |outcome| say::github::status_state(outcome.word)),
+            "state": state,
             "context": say::github::status_context(run),
             "description": say::github::description(run, outcome),
             "target_url": job.run_url,

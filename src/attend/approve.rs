@@ -1,0 +1,67 @@
+//! `greenlight approve`: lets a deployment go on that waits at Ready, and follows it to its end. The
+//! checks ran before it was held, so they aren't run again.
+
+use super::{Visit, commit};
+use crate::{
+    current::{self, Active},
+    deployment::{self, Conduct, Created},
+    documents,
+    event::{Event, Stage},
+    marker::Found,
+    outcome::{Outcome, Stop},
+    say::attend as say,
+};
+use anyhow::Result;
+use serde_json::json;
+
+pub(super) async fn approve(visit: &Visit<'_>, named: Option<&str>) -> Result<Outcome> {
+    let active = waiting(visit, named)?;
+    let found = Found::in_description(&active.description);
+    let ours = found.as_ref().is_some_and(|found| visit.marker.is_neighbour_of(found));
+    if !ours && named.is_none() {
+        return Err(Stop::refused(vec![say::not_ours(&active.id, found.as_ref())]).into());
+    }
+    let attached = visit.attach(active).await?;
+    visit.begin("approve", commit(found.as_ref()).filter(|_| ours));
+    visit.report.tell(Event::Stage { stage: Stage::Plan });
+    visit.report.tell(Event::Planned {
+        text: say::approval(&attached.id, found.as_ref(), &attached.task_definition, &attached.course),
+        plan: json!({
+            "approve": attached.id,
+            "task-definition": attached.task_definition,
+            "blue": attached.course.live_arn,
+        }),
+    });
+    visit.report.tell(Event::Stage { stage: Stage::Deployment });
+    let verify = visit.environment().verify.as_slice();
+    let (image, url) = match verify {
+        [] => (None, None),
+        _ => tokio::join!(image(visit, &attached.task_definition), visit.production_url()),
+    };
+    let image = image.unwrap_or_default();
+    let conduct = Conduct::Approve { verify, image: &image, url: url.as_deref() };
+    let context = visit.context(attached.course);
+    let created = Created { id: attached.id, attached: true };
+    Ok(deployment::follow(&context, conduct, created, &attached.task_definition).await)
+}
+
+/// The image that a check may ask for.
+async fn image(visit: &Visit<'_>, task_definition: &str) -> Option<String> {
+    let revision = current::describe(&visit.access.deploy, task_definition).await.ok()?;
+    let container = documents::container(visit.request, &revision.document).ok()?;
+    revision.document.image_of(&container).map(str::to_owned)
+}
+
+/// The deployment that waits for approval.
+fn waiting<'a>(visit: &'a Visit<'_>, named: Option<&str>) -> Result<&'a Active, Stop> {
+    let site = &visit.site;
+    let refused = |finding| Stop::refused(vec![finding]);
+    let Some(active) = site.active.first() else { return Err(refused(say::nothing_waits(&site.group.name))) };
+    if let Some(named) = named.filter(|named| *named != active.id) {
+        return Err(refused(say::another_runs(named, &active.id, &active.status)));
+    }
+    if active.status != "Ready" {
+        return Err(refused(say::not_at_ready(&active.id, &active.status)));
+    }
+    Ok(active)
+}

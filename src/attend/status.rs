@@ -1,0 +1,38 @@
+//! `greenlight status`: follows the deployment that runs, with the same output and the same end as
+//! the run that started it; or says what production is on.
+
+use super::{Visit, commit};
+use crate::{
+    deployment::{self, Conduct, Created},
+    event::{Event, Stage},
+    marker::Found,
+    outcome::{Outcome, Word},
+    request::Hold,
+    say::{attend as say, deployment as deployment_say},
+};
+use anyhow::Result;
+
+pub(super) async fn status(visit: &Visit<'_>) -> Result<Outcome> {
+    let Some(active) = visit.site.active.first() else { return nothing_runs(visit).await };
+    let found = Found::in_description(&active.description);
+    visit.begin("status", commit(found.as_ref()));
+    visit.report.tell(Event::Note { text: say::whose(&active.id, found.as_ref()) });
+    visit.report.tell(Event::Stage { stage: Stage::Deployment });
+    let attached = visit.attach(active).await?;
+    let hold = visit.environment().hold == Hold::Approve;
+    let context = visit.context(attached.course.to_look_on());
+    let created = Created { id: attached.id, attached: true };
+    Ok(deployment::follow(&context, Conduct::Watch { hold }, created, &attached.task_definition).await)
+}
+
+async fn nothing_runs(visit: &Visit<'_>) -> Result<Outcome> {
+    visit.begin("status", None);
+    let site = &visit.site;
+    let listeners = &site.group.production_listeners;
+    let (cluster, service) = (&site.service.cluster, &site.service.name);
+    let production = match deployment::production(&visit.access.deploy, cluster, service, listeners).await {
+        Ok(production) => say::production(&production),
+        Err(failure) => deployment_say::production_denied(&failure),
+    };
+    Ok(Outcome::new(Word::Unchanged, say::nothing_runs(&site.group.name), production))
+}

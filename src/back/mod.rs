@@ -1,0 +1,183 @@
+//! `greenlight rollback`: takes production back by the shortest way that there is. While a deployment
+//! runs or blue still stands, that is to stop it; after that, a new deployment of an older revision.
+
+mod decide;
+mod redeploy;
+mod revisions;
+mod stop;
+mod wanted;
+
+pub use decide::Way;
+pub use redeploy::bring_back;
+
+use crate::{
+    attend::{Visit, commit},
+    current::{self, Active, Site},
+    deployment::{self, Conduct, Created},
+    event::{Event, Stage},
+    marker::{self, Found},
+    outcome::{Outcome, Stop, Word},
+    say,
+    task_definition::Revision,
+    verified::{self, Verified},
+};
+use anyhow::Result;
+use redeploy::Back;
+use stop::Stopped;
+
+pub async fn roll_back(visit: Visit<'_>, to: Option<&str>) -> Result<Outcome> {
+    let clients = &visit.access.deploy;
+    let live = live(&visit).await?;
+    let wanted = match to {
+        Some(to) => Some(wanted::find(&visit, to, &live).await?),
+        None => None,
+    };
+    let way = decide::way(&visit.site, wanted, &live)?;
+    let way = match way {
+        // Looked for only where it is needed: it takes many calls.
+        Way::LastVerified => Way::Return(revisions::last_verified(clients, &live).await?),
+        way => way,
+    };
+    let alarms = current::alarms_that_ring(clients, &visit.site.group).await;
+    let back = match way.target() {
+        Some(target) => {
+            let description = marker::way_back(target.marker().as_ref(), visit.marker);
+            Some(Back::of(&visit.site.service, target, description, &visit.site.group, &alarms)?)
+        }
+        None => None,
+    };
+
+    let left =
+        way.stopped().map(|active| Found::in_description(&active.description)).unwrap_or(live.marker());
+    let ours = left.as_ref().is_some_and(|found| visit.marker.is_neighbour_of(found));
+    visit.begin("rollback", commit(left.as_ref()).filter(|_| ours));
+    visit.report.tell(Event::Stage { stage: Stage::Plan });
+    let plan = say::back::plan(&visit.site, &way, &live, left.as_ref(), &alarms);
+    visit.report.tell(Event::Planned { text: plan, plan: way.json(&live) });
+    visit.report.tell(Event::Stage { stage: Stage::Rollback });
+
+    match way {
+        Way::There => Ok(there(&visit, &live).await),
+        Way::Follow(active) => follow(&visit, &active).await,
+        Way::Stop { active, then } => {
+            let before = visit.site.blue_of(&active.id).map(str::to_owned);
+            let stopped = stop::stop(&visit, &active).await?;
+            let gone_back = match stopped {
+                Stopped::Back(outcome) if then.is_none() => return Ok(outcome),
+                Stopped::Elsewhere(outcome) => return Ok(outcome),
+                Stopped::Back(_) => again(&visit, back, None).await,
+                Stopped::TooLate => again(&visit, back, before.as_deref()).await,
+            };
+            match gone_back.map_err(|error| error.downcast::<Stop>()) {
+                Ok(outcome) => Ok(outcome),
+                // Not untouched: the deployment was stopped or finished.
+                Err(Ok(stop)) => Ok(half_way(&visit, &active.id, stop).await),
+                Err(Err(error)) => Err(error),
+            }
+        }
+        Way::Return(_) | Way::LastVerified => match back {
+            Some(back) => go_back(&visit, &back, &live).await,
+            None => Err(Stop::refused(vec![say::back::nothing_verified(&live.arn, &[])]).into()),
+        },
+    }
+}
+
+/// Production is on its way back already, by whoever's wish.
+async fn follow(visit: &Visit<'_>, active: &Active) -> Result<Outcome> {
+    let attached = visit.attach(active).await?;
+    let created = Created { id: attached.id, attached: true };
+    let brought = attached.task_definition.as_str();
+    if active.is_rollback {
+        let context = visit.context(attached.course.without_alarms().to_look_on());
+        let outcome = deployment::follow(&context, Conduct::Stopped, created, brought).await;
+        return Ok(redeploy::stopped(&context, outcome));
+    }
+    let course = attached.course.way_back(&attached.course.live_arn, visit.pace);
+    let context = visit.context(course);
+    let outcome = deployment::follow(&context, Conduct::Return, created, brought).await;
+    Ok(redeploy::returned(&context, outcome))
+}
+
+/// After a deployment was stopped or finished, a new one: of what was planned, or else of what
+/// production was on before.
+async fn again(visit: &Visit<'_>, planned: Option<Back>, before: Option<&str>) -> Result<Outcome> {
+    let service = &visit.site.service;
+    let now = current::service(&visit.access.deploy, &service.cluster, &service.name).await?;
+    let live = read(visit, &now.task_definition).await?;
+    match (planned, before) {
+        (Some(back), _) => go_back(visit, &back, &live).await,
+        (None, before) => {
+            let before = before.unwrap_or_default();
+            visit.report.tell(Event::Note { text: say::back::too_late(before) });
+            let context = visit.context(visit.site.way_back(visit.environment(), &live.arn, visit.pace));
+            let outcome = bring_back(&context, before, &live.arn, visit.marker).await?;
+            if outcome.word == Word::RolledBackOnRequest {
+                forget(visit, &live).await;
+            }
+            Ok(outcome)
+        }
+    }
+}
+
+async fn go_back(visit: &Visit<'_>, back: &Back, live: &Revision) -> Result<Outcome> {
+    let context = visit.context(visit.site.way_back(visit.environment(), &live.arn, visit.pace));
+    let outcome = redeploy::redeploy(&context, back).await?;
+    if outcome.word == Word::RolledBackOnRequest {
+        forget(visit, live).await;
+        let deployment = outcome.deployment.as_deref().unwrap_or_default();
+        // What was named and serves is verified by that.
+        if !back.verified
+            && let Err(failure) = verified::mark(&visit.access.deploy, &back.arn, deployment).await
+        {
+            let text = say::deployment::not_marked(&back.arn, &failure);
+            visit.report.tell(Event::Warning { text });
+        }
+    }
+    Ok(outcome)
+}
+
+/// What production was taken back from isn't chosen again by itself.
+async fn forget(visit: &Visit<'_>, live: &Revision) {
+    if Verified::of(live).is_some()
+        && let Err(failure) = verified::take_back(&visit.access.deploy, &live.arn).await
+    {
+        visit.report.tell(Event::Warning { text: say::back::still_verified(&live.arn, &failure) });
+    }
+}
+
+async fn half_way(visit: &Visit<'_>, stopped: &str, stop: Stop) -> Outcome {
+    let mut outcome =
+        Outcome::new(Word::NeedsAttention, say::back::half_way(stopped), production(visit).await);
+    outcome.findings = stop.findings;
+    outcome.next = Some(say::back::NAME_ANOTHER.to_owned());
+    outcome
+}
+
+async fn there(visit: &Visit<'_>, live: &Revision) -> Outcome {
+    Outcome::new(Word::Unchanged, say::back::there(&live.arn), production(visit).await)
+}
+
+/// Production as it reads now, in words.
+async fn production(visit: &Visit<'_>) -> String {
+    let Site { service, group, .. } = &visit.site;
+    let listeners = &group.production_listeners;
+    let clients = &visit.access.deploy;
+    match deployment::production(clients, &service.cluster, &service.name, listeners).await {
+        Ok(production) => say::attend::production(&production),
+        Err(failure) => say::deployment::production_denied(&failure),
+    }
+}
+
+/// The revision that production is on, or goes to.
+async fn live(visit: &Visit<'_>) -> Result<Revision, Stop> {
+    let arn = &visit.site.service.task_definition;
+    if arn.is_empty() {
+        return Err(Stop::refused(vec![say::current::nothing_runs(&visit.site.service.name)]));
+    }
+    read(visit, arn).await
+}
+
+async fn read(visit: &Visit<'_>, arn: &str) -> Result<Revision, Stop> {
+    let read = current::describe(&visit.access.deploy, arn).await;
+    read.map_err(|failure| Stop::refused(vec![say::refusals::failure(&failure)]))
+}
