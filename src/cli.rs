@@ -176,7 +176,7 @@ impl Simulator {
 
 /// The command line. What only shipping asks for isn't in the help of those that ship nothing: an
 /// action's inputs may give it all the same.
-fn command() -> clap::Command {
+pub fn command() -> clap::Command {
     let ships = |arg: &Arg| {
         ["image", "force"].contains(&arg.get_id().as_str()) || arg.get_help_heading() == Some("Image")
     };

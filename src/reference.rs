@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
-    cli::Cli,
+    cli::command,
     config::schema::Kind,
     inputs::field::{FIELDS, Field, Section},
     outcome::Word,
     report::OUTPUTS,
 };
-use clap::{Arg, ArgAction, CommandFactory};
+use clap::{Arg, ArgAction};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -137,7 +137,7 @@ fn form(field: &Field) -> &'static str {
 
 /// The commands that people are told of, with those of the action first.
 fn commands() -> Vec<clap::Command> {
-    let mut cli = Cli::command();
+    let mut cli = command();
     cli.build();
     let all = cli.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
     let mut all: Vec<_> = all.cloned().collect();

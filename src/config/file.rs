@@ -134,7 +134,8 @@ pub struct Environment {
     pub until: Option<Until>,
     /// What to do behind a deployment that is active already (default: wait).
     pub concurrency: Option<Concurrency>,
-    /// `approve` ends the run while green waits without production traffic; `greenlight approve` lets it go on.
+    /// `approve` ends the run while green waits without production traffic, for `greenlight approve` to let it go on
+    /// (default: none).
     pub hold: Option<Hold>,
     /// CloudWatch alarms to watch beside the deployment group's own.
     #[serde(default)]

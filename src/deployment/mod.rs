@@ -1,8 +1,9 @@
 //! The deployment: created, followed by its id to its end, and what is true afterwards.
 //!
-//! `carry_out` is the stage. `course` is what a deployment is followed by, `create` starts it
-//! (behind whatever is active), `find` looks for one that may have been created, `follow` watches
-//! it through Ready, the shift and the termination wait, `steer` lets it go on or stops it, `ending` follows a rollback's own deployment and says
+//! `carry_out` is the stage. `course` is what a deployment is followed by, `brought` what it
+//! brings, `create` starts it (behind whatever is active), `find` looks for one that may have been
+//! created, `follow` watches it through Ready, the shift and the termination wait, `steer` lets it
+//! go on or stops it, `ending` follows a rollback's own deployment and says
 //! how it ended, `checked` is what checks decide, `watched` is what alarms and
 //! green's start do to it, `cancelled` is the end by a signal, `observe` is one look at it, `pace`
 //! says when to look again, `production` reads back who serves users.
