@@ -61,7 +61,8 @@ impl Row {
         let given: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
         let told = |open: &str, close: char| {
             let (_, rest) = help.split_once(open)?;
-            Some(rest.split(close).next()?.to_owned())
+            // More may be said there of another value.
+            Some(rest.split([close, ';']).next()?.to_owned())
         };
         let default = told("(default: ", ')').or_else(|| told("[default: ", ']'));
         let default = if given.is_empty() { default } else { Some(given.join(" ")) };
@@ -95,6 +96,9 @@ impl Row {
         };
         let help = self.help.replace(" [default: ", "\u{0}").replace(" (default: ", "\u{0}");
         let help = match help.split_once('\u{0}') {
+            Some((_, rest)) if rest.split([')', ']']).next().is_some_and(|told| told.contains(';')) => {
+                self.help.clone()
+            }
             Some((before, rest)) => {
                 format!("{before}{}", rest.split_once([')', ']']).map_or("", |(_, after)| after))
             }
@@ -326,10 +330,10 @@ fn the_action_has_the_tools_options() {
 }
 
 #[test]
-fn a_word_has_a_default_that_is_told() {
+fn a_word_or_boolean_has_a_default_that_is_told() {
     for row in inputs() {
         let field = FIELDS.iter().find(|field| field.name == row.name);
-        let needs = field.is_some_and(|field| matches!(field.kind, Kind::Word(_)));
+        let needs = field.is_some_and(|field| matches!(field.kind, Kind::Word(_) | Kind::Boolean));
         let told = row.default.is_some() || row.help.contains("when not given");
         assert!(told || !needs, "{} says neither `(default: …)` nor what is so when not given", row.name);
     }

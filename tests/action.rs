@@ -4,20 +4,35 @@
 
 mod support;
 
-use support::{Image, Project, Step, World, text};
+use support::{Image, Project, Step, World, list};
 
 #[test]
-fn the_action_ships_and_hands_over_to_its_post_step() {
+fn a_job_is_cancelled_and_run_again() {
     let image = Image::build();
     let world = World::with_containers(Project::hello(), &["--speed", "30"]);
+    let before = world.live();
     let step =
         Step::new(&image, &world, &[("environment", "production"), ("build-args", "VERSION=from-a-job")]);
 
+    // The runner's signals go by way of Docker's command line to the container's first process.
+    let container = step.main();
+    container.until(|event| event["event"] == "deployment-created");
+    let (ended, main, gone) = container.cancel();
+    assert!(gone, "the container outlived the runner's patience: {}", ended.said());
+    assert_eq!((ended.code, main.outputs["outcome"].as_str()), (Some(8), "cancelled"), "{}", ended.said());
+    assert!(main.outputs.contains_key("deployment-id"), "{:?}", main.outputs);
+    let post = step.post(&main);
+    assert_eq!(post.code, Some(0), "{}", post.said());
+    let [stopped] = &world.deployments()[..] else { panic!("{:?}", world.deployments()) };
+    assert_eq!(stopped["status"], "Stopped", "{}{}", ended.said(), post.said());
+    assert_eq!(world.live(), before);
+
+    let step = step.again();
     let (ended, main) = step.main().wait();
     assert_eq!(ended.code, Some(0), "{}", ended.said());
-    let [deployment] = &world.deployments()[..] else { panic!("{:?}", world.deployments()) };
-    assert_eq!(deployment["status"], "Succeeded", "{}", ended.said());
-    assert_eq!(text(deployment, "id"), main.outputs["deployment-id"]);
+    let deployments = world.deployments();
+    let deployment = deployments.iter().find(|d| d["id"] == main.outputs["deployment-id"]);
+    assert_eq!(deployment.expect("the deployment is there")["status"], "Succeeded", "{}", ended.said());
     assert_eq!(world.live(), main.outputs["task-definition-arn"]);
     assert_eq!(main.outputs["outcome"], "succeeded");
     assert_eq!(main.outputs["exit-code"], "0");
@@ -25,11 +40,9 @@ fn the_action_ships_and_hands_over_to_its_post_step() {
     let head = std::fs::read_to_string(world.project.folder().join(".git/refs/heads/main")).unwrap();
     assert!(main.outputs["image-tags"].lines().any(|tag| tag == head.trim()), "{:?}", main.outputs);
     assert!(main.summary.contains("hello"), "{}", main.summary);
-    let state = world.state();
-    assert!(!support::list(&state, "checks").is_empty(), "the token came as an input: {}", ended.said());
-    // Credentials come from the job's OIDC token: the world's keys were not handed in.
+    // The token came as an input, the credentials by the job's OIDC token: neither is in the surroundings.
+    assert!(!list(&world.state(), "checks").is_empty(), "{}", ended.said());
     assert!(world.calls("AssumeRoleWithWebIdentity") > 0);
-
     let post = step.post(&main);
     assert_eq!((post.code, post.said().as_str()), (Some(0), ""));
 }

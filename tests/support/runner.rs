@@ -25,6 +25,9 @@ const PASSED: [&str; 3] = ["GITHUB_", "ACTIONS_", "RUNNER_"];
 /// What a workflow sets to reach the world.
 const WORLDS: [&str; 2] = ["AWS_ENDPOINT_URL", "GREENLIGHT_SPEED"];
 
+/// What is mounted under /github beside the workspace.
+const FOLDERS: [&str; 4] = ["home", "workflow", "file_commands", "runner_temp"];
+
 /// The action's image with stand-ins for its bases; removed with this value.
 pub struct Image(String);
 
@@ -57,6 +60,8 @@ pub struct Step<'a> {
     world: &'a World,
     action: Value,
     with: BTreeMap<String, String>,
+    /// Which attempt at the job it is.
+    attempt: u32,
     folders: TempDir,
 }
 
@@ -64,18 +69,19 @@ impl<'a> Step<'a> {
     /// `with` is what the workflow has under `with:`.
     pub fn new(image: &'a Image, world: &'a World, with: &[(&str, &str)]) -> Step<'a> {
         let action = fs::read_to_string(format!("{ROOT}/action.yml")).unwrap();
-        let folders = TempDir::with_prefix("greenlight-runner-").unwrap();
-        for folder in ["home", "workflow", "file_commands", "runner_temp"] {
-            fs::create_dir(folders.path().join(folder)).unwrap();
-        }
-        fs::copy(world.variable("GITHUB_EVENT_PATH"), folders.path().join("workflow/event.json")).unwrap();
         Step {
             image,
             world,
             action: serde_yaml::from_str(&action).unwrap(),
             with: with.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            folders,
+            attempt: 1,
+            folders: folders(world),
         }
+    }
+
+    /// "Re-run failed jobs".
+    pub fn again(self) -> Step<'a> {
+        Step { attempt: self.attempt + 1, folders: folders(self.world), ..self }
     }
 
     pub fn main(&self) -> Container<'_> {
@@ -113,7 +119,7 @@ impl<'a> Step<'a> {
         }
         command.args(["--entrypoint", entrypoint.as_str().unwrap(), "--network", "host"]);
         command.args(["-v", "/var/run/docker.sock:/var/run/docker.sock"]);
-        for folder in ["home", "workflow", "file_commands", "runner_temp"] {
+        for folder in FOLDERS {
             let host = self.folders.path().join(folder);
             command.arg("-v").arg(format!("{}:/github/{folder}", host.display()));
         }
@@ -143,6 +149,7 @@ impl<'a> Step<'a> {
         }
         for (name, value) in [
             ("CI", "true"),
+            ("GITHUB_RUN_ATTEMPT", &self.attempt.to_string()),
             ("HOME", "/github/home"),
             ("GITHUB_WORKSPACE", "/github/workspace"),
             ("GITHUB_EVENT_PATH", "/github/workflow/event.json"),
@@ -158,6 +165,16 @@ impl<'a> Step<'a> {
         let told = fs::read_to_string(self.folders.path().join("runner_temp/events.jsonl"));
         told.unwrap_or_default().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
+}
+
+/// What the runner mounts, fresh as on a machine of GitHub's.
+fn folders(world: &World) -> TempDir {
+    let folders = TempDir::with_prefix("greenlight-runner-").unwrap();
+    for folder in FOLDERS {
+        fs::create_dir(folders.path().join(folder)).unwrap();
+    }
+    fs::copy(world.variable("GITHUB_EVENT_PATH"), folders.path().join("workflow/event.json")).unwrap();
+    folders
 }
 
 /// A stage of the step in its container.
