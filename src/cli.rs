@@ -1,9 +1,17 @@
 //! The command line: the commands and their options. An action input of an option's name counts
 //! as that option, unless it is given as a flag.
 
-use crate::{inputs::field::Overrides, report, secret::Secret, surroundings::Variables};
+use crate::{
+    inputs::{field::Overrides, stray},
+    report,
+    secret::Secret,
+    surroundings::Variables,
+};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf};
+
+/// The command when none is named.
+const DEFAULT: &str = "deploy";
 
 /// Ship a container to production on AWS, blue/green, in one step.
 #[derive(Clone, Debug, Parser)]
@@ -151,6 +159,10 @@ impl Cli {
             args.push(command.into());
         }
         let given = command().try_get_matches_from(&args)?;
+        let named = given.subcommand_name().unwrap_or(DEFAULT);
+        if let Some(stray) = stray::find(&command(), named, variables) {
+            return Err(clap::Error::raw(clap::error::ErrorKind::UnknownArgument, stray + "\n"));
+        }
         let from_inputs = inputs_not_given(&given, variables);
         for (name, value) in &from_inputs {
             args.push(format!("--{name}={value}").into());
@@ -343,6 +355,22 @@ mod tests {
     #[test]
     fn a_dash_at_the_start_of_an_input_is_its_value() {
         assert_eq!(deploy(&[], &[("IMAGE", "--force")]).image.as_deref(), Some("--force"));
+    }
+
+    #[test]
+    fn an_input_that_the_command_does_not_take_is_refused() {
+        let refused = |inputs: &[(&str, &str)]| {
+            let inputs = inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), (*value).to_owned()));
+            let job = Variables::of(inputs).with([("GITHUB_ACTIONS".to_owned(), "true".to_owned())]);
+            Cli::read(vec!["greenlight".into()], &job).map_err(|error| error.to_string())
+        };
+        assert!(refused(&[("ENVIRONMENT", "x"), ("GITHUB-TOKEN", "x"), ("SPEED", " ")]).is_ok());
+        let error = refused(&[("ENVIROMENT", "x")]).unwrap_err();
+        assert!(error.contains("no input `enviroment`") && error.contains("`environment`"), "{error}");
+        let error = refused(&[("BUILD_ARGS", "A=1")]).unwrap_err();
+        assert!(error.contains("Did you mean `build-args`?"), "{error}");
+        let error = refused(&[("SPEED", "2")]).unwrap_err();
+        assert!(error.contains("`speed` is for `rehearse` and `simulator`"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,10 @@
 use crate::{
     cli::command,
     config::schema::Kind,
-    inputs::field::{FIELDS, Field, Section},
+    inputs::{
+        field::{FIELDS, Field, Section},
+        stray,
+    },
     outcome::Word,
     report::OUTPUTS,
 };
@@ -83,7 +86,9 @@ impl Row {
 
     /// An input that the file can set is empty unless given: it would win over the file.
     fn fixed_default(&self) -> Option<&str> {
-        let default = self.default.as_deref().filter(|_| self.field.is_none())?;
+        // One that only some commands take would be given to all.
+        let everywhere = self.commands.len() == of_action().len();
+        let default = self.default.as_deref().filter(|_| self.field.is_none() && everywhere)?;
         (!default.contains(' ')).then_some(default)
     }
 
@@ -326,6 +331,7 @@ fn the_action_has_the_tools_options() {
         let in_file = FIELDS.iter().any(|field| field.name == *name);
         assert!(!(in_file && said.get("default").is_some()), "{name} would win over greenlight.yml");
     }
+    assert_eq!(BESIDE.map(|(name, ..)| name), stray::BESIDE);
     assert_eq!(action["runs"]["post-entrypoint"], format!("/usr/local/bin/{}", crate::post::NAME));
 }
 

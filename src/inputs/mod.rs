@@ -5,6 +5,7 @@ mod assemble;
 mod checks;
 pub mod field;
 pub mod source;
+pub mod stray;
 
 use crate::{
     cli::Options,

@@ -23,6 +23,23 @@ pub fn given_as(name: &str, input: bool) -> String {
     if input { format!("the input `{name}`") } else { format!("`--{name}`") }
 }
 
+pub fn unknown_input(name: &str, nearest: Option<&str>) -> String {
+    let fix = match nearest {
+        Some(nearest) => format!("Did you mean `{nearest}`?"),
+        None => "Take it out of the step's `with:`.".to_owned(),
+    };
+    format!("there is no input `{name}`. {fix}")
+}
+
+pub fn input_of_another(name: &str, takers: &[&str], command: &str) -> String {
+    let takers: Vec<String> = takers.iter().map(|taker| format!("`{taker}`")).collect();
+    format!(
+        "the input `{name}` is for {}, and the command is `{command}`. Take it out of the step's `with:`, or \
+         name another `command:` there.",
+        takers.join(" and ")
+    )
+}
+
 pub fn unreadable(file: &Path, error: &io::Error) -> Finding {
     Finding::new(
         format!("The configuration {} can't be read: {error}.", file.display()),

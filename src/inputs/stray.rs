@@ -1,0 +1,36 @@
+//! Inputs of the action that its command doesn't take: a name that is mistyped must not be lost
+//! without a word.
+
+use crate::{config::facts, say, surroundings::Variables};
+
+/// Inputs that aren't options.
+pub const BESIDE: [&str; 2] = ["command", "github-token"];
+
+/// What is wrong with the first such input of a job. An empty one isn't given.
+pub fn find(cli: &clap::Command, command: &str, variables: &Variables) -> Option<String> {
+    if variables.get("GITHUB_ACTIONS") != Some("true") {
+        return None;
+    }
+    let takes = |command: &clap::Command, name: &str| {
+        command.get_arguments().any(|option| option.get_long() == Some(name))
+    };
+    let given = variables.iter().filter_map(|(name, _)| {
+        variables.get(name)?;
+        Some(name.strip_prefix("INPUT_")?.to_lowercase())
+    });
+    for name in given.filter(|name| !BESIDE.contains(&name.as_str())) {
+        let takers: Vec<&str> = cli
+            .get_subcommands()
+            .filter(|command| takes(command, &name))
+            .map(clap::Command::get_name)
+            .collect();
+        if takers.is_empty() {
+            let options = cli.get_arguments().filter_map(clap::Arg::get_long).chain(BESIDE);
+            return Some(say::inputs::unknown_input(&name, facts::nearest(&name, options)));
+        }
+        if !takers.contains(&command) {
+            return Some(say::inputs::input_of_another(&name, &takers, command));
+        }
+    }
+    None
+}
