@@ -184,7 +184,7 @@ fn deploy_while_busy(world: &World) -> Done {
     assert!(text(reason, "reason").starts_with("Threshold Crossed: "), "{reason}");
     let wanted = "Alarm `hello-busy` went into ALARM during the deployment: Threshold Crossed: ";
     assert!(cause(&done).starts_with(wanted), "{}", cause(&done));
-    assert_eq!(world.weights("production").into_iter().map(|(_, w)| w).collect::<Vec<_>>(), [100, 0]);
+    assert_eq!(world.weights("production").into_values().collect::<Vec<_>>(), [100, 0]);
     done
 }
 
