@@ -48,7 +48,8 @@ impl Row {
     fn of(arg: &Arg) -> Option<Row> {
         let name = arg.get_long().filter(|_| is_option(arg))?;
         let field = FIELDS.iter().find(|field| field.name == name);
-        let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let mut help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         let words: Vec<_> = arg.get_possible_values().iter().map(|v| format!("`{}`", v.get_name())).collect();
         if let Some(at) = help.find(" [possible values: ") {
             let words = help.split_off(at);

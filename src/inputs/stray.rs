@@ -25,7 +25,8 @@ pub fn find(cli: &clap::Command, command: &str, variables: &Variables) -> Option
             .map(clap::Command::get_name)
             .collect();
         if takers.is_empty() {
-            let options = cli.get_arguments().filter_map(clap::Arg::get_long).chain(BESIDE);
+            let options = cli.get_subcommands().flat_map(|command| command.get_arguments());
+            let options = options.filter_map(clap::Arg::get_long).chain(BESIDE);
             return Some(say::inputs::unknown_input(&name, facts::nearest(&name, options)));
         }
         if !takers.contains(&command) {
