@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
-use support::{Done, Files, Project, World, text};
+use support::{Child, Done, Files, LIMIT, Project, SPEED, World, greenlight, text};
 
 const ALL_AT_ONCE: [&str; 3] = ["deploy", "--deployment-config", "CodeDeployDefault.ECSAllAtOnce"];
 
@@ -386,4 +386,27 @@ fn a_container_that_does_not_end_is_removed() {
     let name = ran.split_whitespace().skip_while(|word| *word != "--name").nth(1).unwrap();
     assert_eq!(removed.trim(), format!("rm --force {name}"));
     assert!(ran.trim().ends_with("smoke:1"), "{ran}");
+}
+
+/// Of the whole, by the users of the service: `validation-fails` makes green answer 500.
+#[test]
+fn a_rehearsal_tells_who_met_a_bad_green() {
+    let checks = "    verify: [{ http: { path: /version, within: 30s } }]";
+    let project = patient(|| project(checks, "", ""));
+    // It would be quicker than the checks.
+    project.files().replace("greenlight.yml", "[hello-5xx]", "[]");
+    project.commit();
+    let report = project.folder().join("report.json");
+    let mut command = greenlight();
+    command.current_dir(project.folder());
+    command.args(["rehearse", "--no-docker", "--speed", SPEED, "--fault", "validation-fails", "--report"]);
+    command.arg(&report).args(&ALL_AT_ONCE[1..]);
+    let ended = Child::start(command).wait(LIMIT);
+    assert_eq!(ended.code, Some(5), "{}", ended.said());
+    assert!(ended.said().contains("Green had 100 % of production traffic for"), "{}", ended.said());
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(report).unwrap()).unwrap();
+    assert_eq!(report["outcome"], "rolled-back", "{report}");
+    assert_eq!(report["requests"]["failed"], 0, "{report}");
+    let versions = report["requests"]["by_version"].as_object().unwrap();
+    assert_eq!(versions["1.0.0"]["error"], 0, "{report}");
 }
