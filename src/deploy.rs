@@ -103,7 +103,8 @@ async fn stages(
             )])
             .into());
         }
-        deployment::wait_for_slot(&context(&plan, &access, report, pace, &cancel), &active).await?;
+        deployment::wait_for_slot(&context(&plan, &access, &facts.marker, report, pace, &cancel), &active)
+            .await?;
         plan = self::plan(&inputs, &access, &documents, &checkout, variables, &facts).await?;
         report.tell(Event::Planned { text: plan.to_string(), plan: plan.json() });
     }
@@ -122,7 +123,7 @@ async fn stages(
     } else {
         stop_if(&cancel)?;
         report.tell(Event::Stage { stage: Stage::Deployment });
-        let context = context(&plan, &access, report, pace, &cancel);
+        let context = context(&plan, &access, &facts.marker, report, pace, &cancel);
         let ended = deployment::carry_out(&context, &plan, settled.arn(), &image.pinned()).await;
         match ended.map_err(anyhow::Error::downcast::<Stop>) {
             Ok(outcome) => outcome,
@@ -152,6 +153,7 @@ async fn plan(
 fn context<'a>(
     plan: &Plan,
     access: &'a Access,
+    marker: &'a Marker,
     report: &'a Reporter,
     pace: Pace,
     cancel: &'a Cancel,
@@ -160,6 +162,7 @@ fn context<'a>(
         course: plan.course(),
         clients: &access.deploy,
         registry: access.registry(),
+        marker,
         report,
         pace,
         cancel,

@@ -336,6 +336,44 @@ fn what_fails_after_the_shift_is_no_success_at_the_shift() {
     taken_back(verify(&["--until", "traffic-shifted"]));
 }
 
+/// Where CodeDeploy stops nothing in the termination wait.
+fn not_to_be_stopped(args: &[&str]) {
+    let mut document = support::document();
+    document["truths"] = json!({ "stop-in-termination-wait": false });
+    let group = &mut document["accounts"][1]["applications"][0]["groups"][0];
+    group["termination-wait-minutes"] = json!(60);
+    let world =
+        World::of_document(Project::with(|files| files.write("world.yml", &document.to_string())), &[]);
+    let before = world.live();
+    let project = project(VERIFY, "", "");
+    let done = world.run_in(project.folder(), &[&ALL_AT_ONCE[..], args].concat()).end();
+    let done = done.expect(5, "rolled-back").says(&[
+        "can't be stopped any more",
+        "green failed GET /other on the production listener",
+        "has deployed the version from before again",
+        "Green had 100 % of production traffic for",
+        "Production is on hello:1, the version from before: 100 %",
+    ]);
+    let [ours, back] = &world.deployments()[..] else { panic!("{:?}", world.deployments()) };
+    assert_eq!((text(ours, "id"), text(ours, "status")), (done.output("deployment-id"), "Succeeded"));
+    assert_eq!(text(back, "id"), done.output("rollback-deployment-id"));
+    assert_eq!((text(back, "task_definition"), world.live()), (before.as_str(), before.clone()));
+    assert_eq!(
+        world.weights("production").into_iter().collect::<Vec<_>>(),
+        [("blue".to_owned(), 100), ("green".to_owned(), 0)]
+    );
+}
+
+#[test]
+fn what_cannot_be_stopped_is_taken_back_by_another_deployment() {
+    not_to_be_stopped(&[]);
+}
+
+#[test]
+fn what_cannot_be_stopped_is_taken_back_from_the_shift_on() {
+    not_to_be_stopped(&["--until", "traffic-shifted"]);
+}
+
 #[test]
 fn until_the_shift_ends_after_its_checks() {
     let checks = "    verify: [{ http: { path: /version, within: 20s } }]";

@@ -113,9 +113,9 @@ impl Visit<'_> {
     }
 
     pub fn context(&self, course: Course) -> Context<'_> {
-        let Visit { report, pace, cancel, .. } = *self;
+        let Visit { marker, report, pace, cancel, .. } = *self;
         let (clients, registry) = (&self.access.deploy, self.access.registry());
-        Context { course, clients, registry, report, pace, cancel }
+        Context { course, clients, registry, marker, report, pace, cancel }
     }
 
     /// Where users reach the service, as told or as the listener tells.

@@ -110,7 +110,7 @@ async fn again(visit: &Visit<'_>, planned: Option<Back>, before: Option<&str>) -
             let before = before.unwrap_or_default();
             visit.report.tell(Event::Note { text: say::back::too_late(before) });
             let context = visit.context(visit.site.way_back(visit.environment(), &live.arn, visit.pace));
-            let outcome = bring_back(&context, before, &live.arn, visit.marker).await?;
+            let outcome = bring_back(&context, before, &live.arn).await?;
             if outcome.word == Word::RolledBackOnRequest {
                 forget(visit, &live).await;
             }

@@ -5,7 +5,7 @@ use crate::{
     appspec::{AppSpec, Kept},
     current::{self, Group, Service},
     deployment::{self, Alarms, Conduct, Context, Course, Order},
-    marker::{self, Marker},
+    marker,
     outcome::{Outcome, Stop, Word},
     request::Concurrency,
     say::{back as say, refusals},
@@ -73,7 +73,7 @@ fn behind_balancer(service: &Service, revision: &Revision) -> Option<(String, u1
 
 /// Brings a revision back, for a run that has a deployment to leave: `leaving` is what it brought.
 /// Reads what it needs; what stands against it is an error, and then nothing was written.
-pub async fn bring_back(context: &Context<'_>, arn: &str, leaving: &str, ours: &Marker) -> Result<Outcome> {
+pub async fn bring_back(context: &Context<'_>, arn: &str, leaving: &str) -> Result<Outcome> {
     let clients = context.clients;
     let course = context.course.way_back(leaving, context.pace);
     let (service, revision, group) = tokio::join!(
@@ -82,12 +82,11 @@ pub async fn bring_back(context: &Context<'_>, arn: &str, leaving: &str, ours: &
         current::group(clients, &course.application, &course.group),
     );
     let revision = revision.map_err(|failure| Stop::refused(vec![refusals::failure(&failure)]))?;
-    let description = marker::way_back(revision.marker().as_ref(), ours);
+    let description = marker::way_back(revision.marker().as_ref(), context.marker);
     let group = group?;
     let ringing = current::alarms_that_ring(clients, &group).await;
     let back = Back::of(&service?, &revision, description, &group, &ringing)?;
-    let Context { clients, registry, report, pace, cancel, .. } = *context;
-    redeploy(&Context { course, clients, registry, report, pace, cancel }, &back).await
+    redeploy(&Context { course, ..*context }, &back).await
 }
 
 /// Starts the deployment and follows it until production is on it. The context's course is a way

@@ -7,10 +7,11 @@ use super::{
     observe::{Depth, Phase},
 };
 use crate::{
+    back,
     cancel::Cancel,
     checks::{self, Moment, Scene, Verdict},
     event::Event,
-    outcome::{Finding, Outcome, Word},
+    outcome::{Finding, Outcome, Stop, Word},
     request::{Check, Hold},
     say::deployment as say,
 };
@@ -102,12 +103,48 @@ impl Follow<'_> {
         if self.unverified { self.take_back(say::ENDED_MEANWHILE).await } else { self.succeeded().await }
     }
 
-    /// What can't be stopped any more is taken back by another deployment.
+    /// What can't be stopped any more is taken back by another deployment, of what production was
+    /// on before. The one that is in its termination wait holds the group's only place until it
+    /// has ended.
     async fn take_back(&mut self, why: &str) -> Outcome {
-        let happened = say::not_stopped_after_shift(&self.id, why);
-        let mut outcome = Outcome::new(Word::NeedsAttention, happened, self.production_now().await);
-        outcome.findings = self.stopped_for.clone().into_iter().collect();
-        outcome.next = Some(say::deploy_before(&self.context.course.live_arn));
+        let context = self.context;
+        let course = &context.course;
+        context.report.tell(Event::Note { text: say::deploys_before(&self.id, why, &course.live_arn) });
+        let back = async {
+            context.finish(&self.id).await?;
+            // It follows a deployment in its turn.
+            Box::pin(back::bring_back(context, &course.live_arn, &self.task_definition)).await
+        };
+        let back = back.await;
+        let mut findings: Vec<Finding> = self.stopped_for.clone().into_iter().collect();
+        let mut outcome = match back {
+            Ok(back) if back.word == Word::RolledBackOnRequest => {
+                let id = back.deployment.unwrap_or_default();
+                let happened = say::taken_back(&self.id, &id);
+                let mut outcome = Outcome::new(Word::RolledBack, happened, self.production_now().await);
+                outcome.next = Some(say::FIX_AND_DEPLOY.to_owned());
+                outcome.rollback_deployment = Some(id);
+                outcome
+            }
+            Ok(back) if back.word == Word::Cancelled => return back,
+            back => {
+                match back {
+                    Ok(back) => findings.extend(back.findings),
+                    Err(error) => match error.downcast::<Stop>() {
+                        Ok(stop) => findings.extend(stop.findings),
+                        Err(error) => findings.push(say::not_taken_back(&error)),
+                    },
+                }
+                let happened = say::left_on_green(&self.id);
+                let mut outcome = Outcome::new(Word::NeedsAttention, happened, self.production_now().await);
+                outcome.next = Some(say::deploy_before(&course.live_arn));
+                outcome
+            }
+        };
+        if let Some(share) = self.exposure.until(context.pace.now()) {
+            outcome.happened = format!("{} {}", outcome.happened, say::exposed(&share));
+        }
+        outcome.findings = findings;
         outcome
     }
 

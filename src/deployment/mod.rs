@@ -36,6 +36,7 @@ pub use production::{Production, read as production};
 use crate::{
     aws::{Clients, Failure},
     cancel::Cancel,
+    marker::Marker,
     plan::Plan,
     report::Reporter,
     request::Check,
@@ -50,6 +51,8 @@ pub struct Context<'a> {
     pub clients: &'a Clients,
     /// Of the account that holds the image.
     pub registry: &'a Clients,
+    /// Whose run this is, for a deployment that it starts by itself.
+    pub marker: &'a Marker,
     pub report: &'a Reporter,
     pub pace: Pace,
     pub cancel: &'a Cancel,

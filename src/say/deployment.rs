@@ -218,8 +218,28 @@ pub fn decide_before_blue_goes(termination_wait: Duration) -> String {
     )
 }
 
-pub fn not_stopped_after_shift(id: &str, why: &str) -> String {
-    format!("Deployment {id} failed its checks after the shift and could not be stopped any more ({why}).")
+/// A stop that comes too late.
+pub fn deploys_before(id: &str, why: &str, live_arn: &str) -> String {
+    format!(
+        "Deployment {id} failed its checks and can't be stopped any more ({why}): {} is deployed again.",
+        revision(live_arn)
+    )
+}
+
+pub fn taken_back(id: &str, back: &str) -> String {
+    format!(
+        "Deployment {id} failed its checks after the shift, and {back} has deployed the version from before again."
+    )
+}
+
+pub fn left_on_green(id: &str) -> String {
+    format!(
+        "Deployment {id} failed its checks after the shift, and the version from before could not be deployed again."
+    )
+}
+
+pub fn not_taken_back(error: &anyhow::Error) -> Finding {
+    Finding::new(format!("the version from before could not be deployed: {error:#}"), "Deploy it by hand.")
 }
 
 pub fn deploy_before(live_arn: &str) -> String {
