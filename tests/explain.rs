@@ -91,6 +91,20 @@ fn a_log_that_may_not_be_read_is_named() {
 }
 
 #[test]
+fn of_another_log_driver_it_is_said_where_to_look() {
+    let world = world(|account| allow(account, &TASKS), &["--fault", "green-crashes"]);
+    world.project.files().edit("taskdef.json", |document| {
+        document["containerDefinitions"][0]["logConfiguration"] =
+            json!({ "logDriver": "splunk", "options": { "splunk-url": "https://splunk.example" } });
+    });
+    world.project.commit();
+    let done = world.run(&["deploy"]).end().expect(5, "rolled-back");
+    let facts = list(&done.told("finished")["evidence"], "facts").clone();
+    let log = facts.iter().find(|fact| fact["about"] == "log").unwrap_or_else(|| panic!("{facts:?}"));
+    assert_eq!(log["text"], "`app` logs by splunk: look there");
+}
+
+#[test]
 fn what_may_not_be_read_is_done_without() {
     let world = world(|_| {}, &["--fault", "green-crashes", "--speed", "600"]);
     let done = world.run(&["deploy"]).end().expect(5, "rolled-back").says(&[
