@@ -92,6 +92,13 @@ impl AppSpec {
         hooks.filter_map(Value::as_object).flat_map(Map::keys).map(String::as_str).collect()
     }
 
+    /// The function that a lifecycle event calls, by its name.
+    pub fn function_of(&self, event: &str) -> Option<&str> {
+        let named = self.document["Hooks"].as_array()?.iter().find_map(|hook| hook[event].as_str())?;
+        // `arn:aws:lambda:R:A:function:name:alias`
+        Some(if named.starts_with("arn:") { named.split(':').nth(6)? } else { named })
+    }
+
     /// The text that names this task definition, and its SHA-256 in lowercase hex.
     pub fn content(&self, task_definition: &str) -> (String, String) {
         let mut named = self.clone();
@@ -300,6 +307,8 @@ hooks:
         let own = yaml(OWN).unwrap().completed(&kept());
         assert_eq!(own.target(), Some(("web", 80)));
         assert_eq!(own.hooks(), ["AfterAllowTestTraffic"]);
+        assert_eq!(own.function_of("AfterAllowTestTraffic"), Some("check-green"));
+        assert_eq!(own.function_of("AfterInstall"), None);
         insta::assert_snapshot!(own.content(ARN).0, @r#"{"version":0.0,"Resources":[{"TargetService":{"Type":"AWS::ECS::Service","Properties":{"TaskDefinition":"arn:aws:ecs:eu-central-1:222222222222:task-definition/hello:8","LoadBalancerInfo":{"ContainerName":"web","ContainerPort":80},"PlatformVersion":"LATEST","NetworkConfiguration":{"AwsvpcConfiguration":{"Subnets":["s-1"],"SecurityGroups":["sg-1"],"AssignPublicIp":"ENABLED"}},"CapacityProviderStrategy":[{"Base":1,"CapacityProvider":"FARGATE","Weight":1}]}}}],"Hooks":[{"AfterAllowTestTraffic":"check-green"}]}"#);
     }
 

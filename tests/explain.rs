@@ -221,3 +221,37 @@ fn for_an_alarm_of_the_group_codedeploy_stops_it() {
     deploy_while_busy(&world).says(&["CodeDeploy stopped the deployment for it."]);
     assert_eq!(world.calls("StopDeployment"), 0);
 }
+
+/// Deploys with a hook of the user's own.
+fn hooked(function: Value, args: &[&str]) -> Done {
+    let name = text(&function, "name").to_owned();
+    let world = world(|account| account["functions"] = json!([function]), args);
+    let files = world.project.files();
+    files.replace("greenlight.yml", "    cluster: prod", "    cluster: prod\n    appspec: appspec.yml");
+    files.write(
+        "appspec.yml",
+        &format!(
+            "version: 0.0\nResources:\n  - TargetService:\n      Type: AWS::ECS::Service\n      Properties:\n        \
+             TaskDefinition: <TASK_DEFINITION>\n        LoadBalancerInfo: {{ContainerName: app, ContainerPort: 8080}}\n\
+             Hooks:\n  - AfterAllowTestTraffic: {name}\n"
+        ),
+    );
+    world.project.commit();
+    world.run(&["deploy"]).end().expect(5, "rolled-back")
+}
+
+#[test]
+fn a_hook_that_says_no_is_named_with_its_function() {
+    let function = json!({ "name": "CodeDeployHook_check", "answer": "Failed", "after-seconds": 2 });
+    let done = hooked(function, &[]).says(&["group /aws/lambda/CodeDeployHook_check"]);
+    let wanted =
+        "The hook of `AfterAllowTestTraffic` said no: its function `CodeDeployHook_check` answered `Failed`.";
+    assert_eq!(cause(&done), wanted);
+}
+
+#[test]
+fn a_hook_that_says_nothing_is_told_apart() {
+    let done = hooked(json!({ "name": "CodeDeployHook_silent" }), &["--speed", "600"]);
+    let wanted = "The hook of `AfterAllowTestTraffic` timed out: its function `CodeDeployHook_silent` didn't answer within an hour.";
+    assert_eq!(cause(&done), wanted);
+}

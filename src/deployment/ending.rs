@@ -170,6 +170,10 @@ impl Follow<'_> {
             revision: &self.task_definition,
             known: Known {
                 error: seen.error.as_ref(),
+                appspec: match self.conduct {
+                    Conduct::Deploy { plan, .. } => Some(&plan.deployment.appspec),
+                    _ => None,
+                },
                 stopped_for: self.stopped_for.clone(),
                 alarms: self.watch.alarms.tripped().cloned().collect(),
                 gave_up_after: self.watch.gave_up_after,

@@ -10,6 +10,7 @@ pub use pull::{Lacking, repository};
 pub use rank::{Likeliest, rank};
 
 use crate::{
+    appspec::AppSpec,
     aws::Clients,
     deployment::{Cause, Course},
     outcome::Finding,
@@ -35,6 +36,8 @@ pub struct Failed<'a> {
 pub struct Known<'a> {
     /// CodeDeploy's own words.
     pub error: Option<&'a Cause>,
+    /// The AppSpec that the run sent, where it sent one.
+    pub appspec: Option<&'a AppSpec>,
     /// Why the run itself stopped it.
     pub stopped_for: Option<Finding>,
     /// Those that went into ALARM during the run.

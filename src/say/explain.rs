@@ -30,7 +30,7 @@ pub fn cause(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) -> Fi
         Likeliest::Ours(finding) => finding.clone(),
         Likeliest::Alarm(alarms) => alarm(failed, alarms),
         Likeliest::ReadyWait => ready_wait(failed),
-        Likeliest::Hook { hook, silent } => hook_failed(hook, *silent),
+        Likeliest::Hook { hook, silent } => hook_failed(failed, hook, *silent),
         Likeliest::StoppedOutside => Finding::new(
             format!("Somebody stopped deployment {}.", failed.id),
             "CloudTrail knows who called `StopDeployment`: ask why, then deploy again.",
@@ -105,18 +105,26 @@ fn ready_wait(failed: &Failed<'_>) -> Finding {
     )
 }
 
-fn hook_failed(hook: &Hook, silent: bool) -> Finding {
-    let name = if hook.name.is_empty() {
-        "A lifecycle hook".to_owned()
-    } else {
-        format!("The hook of `{}`", hook.name)
+fn hook_failed(failed: &Failed<'_>, hook: &Hook, silent: bool) -> Finding {
+    let name = match hook.name.as_str() {
+        "" => "A lifecycle hook".to_owned(),
+        name => format!("The hook of `{name}`"),
     };
+    let function = failed.known.appspec.and_then(|appspec| appspec.function_of(&hook.name));
+    let called = function.map(|function| format!(" `{function}`")).unwrap_or_default();
     let what = match (silent, &hook.said) {
-        (true, _) => format!("{name} didn't answer within its hour."),
+        (true, _) => format!("{name} timed out: its function{called} didn't answer within an hour."),
         (false, Some(said)) => format!("{name} said no: {}", sentence(said)),
-        (false, None) => format!("{name} said no: its function answered `Failed`."),
+        (false, None) => format!("{name} said no: its function{called} answered `Failed`."),
     };
-    Finding::new(what, "See the log of the Lambda function that the AppSpec names for it.")
+    let fix = match (function, silent) {
+        (Some(function), false) => format!("See the function's log, group /aws/lambda/{function}."),
+        (Some(function), true) => format!(
+            "See whether it calls PutLifecycleEventHookExecutionStatus, and its log, group /aws/lambda/{function}."
+        ),
+        (None, _) => "See the log of the Lambda function that the AppSpec names for it.".to_owned(),
+    };
+    Finding::new(what, fix)
 }
 
 /// CodeDeploy's own words.

@@ -31,6 +31,12 @@ impl Project {
         files.write(".gitignore", "hello\n");
         // In seconds, on a machine that has other things to do, a run may miss five such minutes.
         files.replace("greenlight.yml", "ready-wait: 5m", "ready-wait: 2h");
+        // And more than half a second until the first answer.
+        files.replace(
+            "greenlight.yml",
+            "\"service\":\"hello\"'\n",
+            "\"service\":\"hello\"'\n          within: 20m\n",
+        );
         change(&files);
         git(&project.folder(), &["init", "--quiet"]);
         project.commit();
