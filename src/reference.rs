@@ -50,6 +50,9 @@ impl Row {
         let field = FIELDS.iter().find(|field| field.name == name);
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let mut help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !help.ends_with(['.', ']']) {
+            help.push('.');
+        }
         let words: Vec<_> = arg.get_possible_values().iter().map(|v| format!("`{}`", v.get_name())).collect();
         if let Some(at) = help.find(" [possible values: ") {
             let words = help.split_off(at);
@@ -57,9 +60,6 @@ impl Row {
             help.push_str(&one_of(words.split(", ").map(|word| format!("`{word}`")).collect()));
         } else if !words.is_empty() && !is_boolean(&words) {
             help.push_str(&one_of(words));
-        }
-        if !help.ends_with(['.', ']']) {
-            help.push('.');
         }
         help.push_str(field.map_or("", form));
         let given: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
@@ -106,7 +106,8 @@ impl Row {
                 self.help.clone()
             }
             Some((before, rest)) => {
-                format!("{before}{}", rest.split_once([')', ']']).map_or("", |(_, after)| after))
+                let after = rest.split_once([')', ']']).map_or("", |(_, after)| after);
+                format!("{before}{}", if after.is_empty() { "." } else { after })
             }
             None => help,
         };
