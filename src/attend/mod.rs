@@ -10,7 +10,7 @@ use crate::{
     cli::Options,
     current::{Active, Site},
     deploy,
-    deployment::{self, Context, Course},
+    deployment::{self, Context, Course, Shape},
     event::{Event, Run, Stage},
     git::Checkout,
     inputs::{self, Purpose},
@@ -128,6 +128,14 @@ impl Visit<'_> {
 
     /// What it takes to follow an active deployment: a rollback is followed by what it takes back.
     pub async fn attach(&self, active: &Active) -> Result<Attached, Stop> {
+        let attached = self.attach_at_once(active).await?;
+        let (config, live) = (active.config.as_deref(), &attached.course.live_arn);
+        let course = self.site.course(self.environment(), &self.access.deploy, config, live).await?;
+        Ok(Attached { course, ..attached })
+    }
+
+    /// The same where it doesn't count how traffic shifts: fewer calls.
+    pub async fn attach_at_once(&self, active: &Active) -> Result<Attached, Stop> {
         let (site, clients) = (&self.site, &self.access.deploy);
         let id = active.takes_back.as_ref().filter(|_| active.is_rollback).unwrap_or(&active.id);
         let task_definition = match site.green_of(id) {
@@ -138,7 +146,8 @@ impl Visit<'_> {
                 .unwrap_or_default(),
         };
         let blue = site.blue_of(id).unwrap_or_default();
-        let course = site.course(self.environment(), clients, active.config.as_deref(), blue).await?;
+        let config = (active.config.as_deref().unwrap_or_default(), Shape::AllAtOnce);
+        let course = site.course_of(self.environment(), config, blue, self.environment().until);
         Ok(Attached { id: id.clone(), task_definition, course })
     }
 }

@@ -27,7 +27,13 @@ use stop::Stopped;
 
 pub async fn roll_back(visit: Visit<'_>, to: Option<&str>) -> Result<Outcome> {
     let clients = &visit.access.deploy;
-    let live = live(&visit).await?;
+    let live = match (visit.site.active.first(), to) {
+        // A stop needs to know nothing of it, and production waits.
+        (Some(_), None) => {
+            Revision { arn: visit.site.service.task_definition.clone(), ..Revision::default() }
+        }
+        _ => live(&visit).await?,
+    };
     let wanted = match to {
         Some(to) => Some(wanted::find(&visit, to, &live).await?),
         None => None,
@@ -38,12 +44,17 @@ pub async fn roll_back(visit: Visit<'_>, to: Option<&str>) -> Result<Outcome> {
         Way::LastVerified => Way::Return(revisions::last_verified(clients, &live).await?),
         way => way,
     };
-    let alarms = current::alarms_that_ring(clients, &visit.site.group).await;
-    let back = match way.target() {
+    let (back, alarms) = match way.target() {
         Some(target) => {
+            let alarms = current::alarms_that_ring(clients, &visit.site.group).await;
             let description = marker::way_back(target.marker().as_ref(), visit.marker);
-            Some(Back::of(&visit.site.service, target, description, &visit.site.group, &alarms)?)
+            let back = Back::of(&visit.site.service, target, description, &visit.site.group, &alarms)?;
+            (Some(back), alarms)
         }
+        None => (None, Vec::new()),
+    };
+    let attached = match way.stopped() {
+        Some(active) => Some(visit.attach_at_once(active).await?),
         None => None,
     };
 
@@ -56,12 +67,12 @@ pub async fn roll_back(visit: Visit<'_>, to: Option<&str>) -> Result<Outcome> {
     visit.report.tell(Event::Planned { text: plan, plan: way.json(&live) });
     visit.report.tell(Event::Stage { stage: Stage::Rollback });
 
-    match way {
-        Way::There => Ok(there(&visit, &live).await),
-        Way::Follow(active) => follow(&visit, &active).await,
-        Way::Stop { active, then } => {
+    match (way, attached) {
+        (Way::There, _) => Ok(there(&visit, &live).await),
+        (Way::Follow(active), _) => follow(&visit, &active).await,
+        (Way::Stop { active, then }, Some(attached)) => {
             let before = visit.site.blue_of(&active.id).map(str::to_owned);
-            let stopped = stop::stop(&visit, &active).await?;
+            let stopped = stop::stop(&visit, attached).await?;
             let gone_back = match stopped {
                 Stopped::Back(outcome) if then.is_none() => return Ok(outcome),
                 Stopped::Elsewhere(outcome) => return Ok(outcome),
@@ -75,7 +86,7 @@ pub async fn roll_back(visit: Visit<'_>, to: Option<&str>) -> Result<Outcome> {
                 Err(Err(error)) => Err(error),
             }
         }
-        Way::Return(_) | Way::LastVerified => match back {
+        _ => match back {
             Some(back) => go_back(&visit, &back, &live).await,
             None => Err(Stop::refused(vec![say::back::nothing_verified(&live.arn, &[])]).into()),
         },

@@ -3,8 +3,7 @@
 
 use super::redeploy;
 use crate::{
-    attend::Visit,
-    current::Active,
+    attend::{Attached, Visit},
     deployment::{self, Conduct, Created},
     event::Event,
     outcome::{Outcome, Stop, Word},
@@ -27,8 +26,7 @@ pub enum Stopped {
     TooLate,
 }
 
-pub async fn stop(visit: &Visit<'_>, active: &Active) -> Result<Stopped> {
-    let attached = visit.attach(active).await?;
+pub async fn stop(visit: &Visit<'_>, attached: Attached) -> Result<Stopped> {
     let context = visit.context(attached.course.without_alarms().to_look_on());
     let mut tries = 0;
     loop {
@@ -41,6 +39,10 @@ pub async fn stop(visit: &Visit<'_>, active: &Active) -> Result<Stopped> {
             }
             // It has ended meanwhile, or CodeDeploy doesn't stop it in its termination wait.
             Err(failure) if failure.is("DeploymentAlreadyCompleted") => {
+                // The answer to an earlier request may have been lost.
+                if context.was_stopped(&attached.id).await {
+                    break;
+                }
                 visit.report.tell(Event::Note { text: say::not_to_be_stopped(&attached.id) });
                 context.finish(&attached.id).await?;
                 return Ok(Stopped::TooLate);

@@ -22,13 +22,15 @@ pub struct Site {
 impl Site {
     pub async fn read(environment: &Environment, clients: &Clients) -> Result<Site, Stop> {
         let named = environment.application.as_deref().zip(environment.deployment_group.as_deref());
-        let (service, group) =
-            tokio::join!(service::read(clients, &environment.cluster, &environment.service), async {
-                match named {
-                    Some((application, name)) => group::read(clients, application, name).await,
-                    None => Part::none(),
-                }
-            });
+        let of_named = async {
+            let Some((application, name)) = named else { return (Part::none(), None) };
+            let place = Group { application: application.into(), name: name.into(), ..Group::default() };
+            let (group, active) =
+                tokio::join!(group::read(clients, application, name), group::active(clients, &place));
+            (group, Some(active))
+        };
+        let (service, (group, active)) =
+            tokio::join!(service::read(clients, &environment.cluster, &environment.service), of_named);
         let mut findings = Vec::new();
         let service = take(service, &mut findings);
         let mut group = take(group, &mut findings);
@@ -47,7 +49,11 @@ impl Site {
             let (cluster, name) = (&service.cluster, &service.name);
             findings.push(say::group_of_another_service(&group.name, &group.services, cluster, name));
         }
-        let active = take(group::active(clients, &group).await, &mut findings).unwrap_or_default();
+        let active = match active {
+            Some(active) => active,
+            None => group::active(clients, &group).await,
+        };
+        let active = take(active, &mut findings).unwrap_or_default();
         if findings.is_empty() { Ok(Site { service, group, active }) } else { Err(Stop::refused(findings)) }
     }
 
@@ -67,7 +73,7 @@ impl Site {
     }
 
     /// The same where the shift is known.
-    fn course_of(
+    pub fn course_of(
         &self,
         environment: &Environment,
         (config, shape): (&str, Shape),

@@ -1,7 +1,7 @@
 //! What can be told a deployment that runs: to go on from Ready, and to stop and go back.
 
 use super::Context;
-use super::observe::{Depth, Phase};
+use super::observe::{Depth, End, Phase};
 use crate::{aws::Failure, outcome::Stop, say::refusals};
 use aws_sdk_codedeploy::types::DeploymentWaitType;
 use std::time::Duration;
@@ -48,11 +48,17 @@ impl Context<'_> {
                     Err(failure) => return Err(refused(failure)),
                 },
                 Ok(_) => {}
-                Err(failure) if failure.may_pass() => {}
+                Err(failure) if failure.may_pass() && !self.time_is_up() => {}
                 Err(failure) => return Err(refused(failure)),
             }
             self.pace.sleep(LOOK).await;
         }
+    }
+
+    /// Whether it has ended without success.
+    pub async fn was_stopped(&self, id: &str) -> bool {
+        let seen = self.observe(id, Depth::Status).await;
+        seen.is_ok_and(|seen| matches!(seen.phase, Phase::Ended(End::Stopped | End::Failed)))
     }
 
     async fn ask_to_finish(&self, id: &str) -> Result<(), Failure> {

@@ -89,6 +89,9 @@ pub struct Deployment {
     pub id: u64,
     #[serde(default)]
     pub payload: Value,
+    /// Of the commit.
+    #[serde(default)]
+    pub sha: String,
 }
 
 impl Client {

@@ -255,7 +255,20 @@ impl Publisher {
             return Ok(false);
         }
         let (Some(run), Some(sha)) = (self.subject(), self.sha().await?) else { return Ok(false) };
-        let task = if run.command == "rollback" { "rollback" } else { "deploy" };
+        let task = "deploy";
+        // What an earlier run began there is gone on with, or taken back; a way back begins none.
+        if self.slots[at].id.is_none() && matches!(run.command.as_str(), "approve" | "rollback") {
+            let known = self.client.deployments(&run.environment, task).await?;
+            let begun = known.into_iter().filter(|known| {
+                known.sha == sha
+                    && known.payload["greenlight"].is_string()
+                    && known.payload["service"] == run.service.as_str()
+            });
+            self.slots[at].id = begun.map(|known| known.id).max();
+            if self.slots[at].id.is_none() && run.command == "rollback" {
+                return Ok(false);
+            }
+        }
         if self.slots[at].id.is_none() {
             let payload = json!({
                 "greenlight": self.external_id(),

@@ -111,9 +111,16 @@ fn comment(history: &History, job: &Job) -> Option<Value> {
 /// Shown from the moment on when there is a deployment.
 fn deployment(run: &Run, history: &History, job: &Job) -> Option<Value> {
     let outcome = history.outcome.as_deref();
+    let state = match (run.command.as_str(), outcome.map(|outcome| outcome.word)) {
+        // The commit isn't in production any more, once that is so.
+        ("rollback", Some(Word::RolledBackOnRequest)) => "inactive",
+        ("rollback", _) => return None,
+        (_, None) => "in_progress",
+        (_, Some(word)) => say::github::deployment_state(word),
+    };
     (!history.deployments.is_empty()).then(|| {
         let mut body = json!({
-            "state": outcome.map_or("in_progress", |outcome| say::github::deployment_state(outcome.word)),
+            "state": state,
             "description": say::github::description(run, outcome),
             "log_url": job.run_url,
             "auto_inactive": true,
