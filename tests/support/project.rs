@@ -34,8 +34,8 @@ impl Project {
         // And more than half a second until the first answer.
         files.replace(
             "greenlight.yml",
-            "\"service\":\"hello\"'\n",
-            "\"service\":\"hello\"'\n          within: 20m\n",
+            "{ /service: hello }\n",
+            "{ /service: hello }\n          within: 20m\n",
         );
         change(&files);
         git(&project.folder(), &["init", "--quiet"]);
