@@ -24,6 +24,7 @@ fn narrow() -> Arc<World> {
         rolling["name"] = json!("rolling");
         rolling["controller"] = json!("ECS");
         services.push(rolling);
+        document["accounts"][1]["applications"][0]["groups"][0]["ready-wait-minutes"] = json!(120);
         let document = document.to_string();
         World::of_document(Project::with(|files| files.write("world.yml", &document)), &[])
     })
