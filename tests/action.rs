@@ -45,4 +45,16 @@ fn a_job_is_cancelled_and_run_again() {
     assert!(world.calls("AssumeRoleWithWebIdentity") > 0);
     let post = step.post(&main);
     assert_eq!((post.code, post.said().as_str()), (Some(0), ""));
+
+    // A later job takes the image by its digest: it is what runs already, so nothing is done.
+    let promotion =
+        Step::new(&image, &world, &[("environment", "production"), ("image", &main.outputs["image"])]);
+    let (ended, promoted) = promotion.main().wait();
+    assert_eq!(
+        (ended.code, promoted.outputs["outcome"].as_str()),
+        (Some(0), "unchanged"),
+        "{}",
+        ended.said()
+    );
+    assert_eq!(world.deployments().len(), deployments.len());
 }
