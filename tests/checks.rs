@@ -448,3 +448,19 @@ fn a_rehearsal_tells_who_met_a_bad_green() {
     let versions = report["requests"]["by_version"].as_object().unwrap();
     assert_eq!(versions["1.0.0"]["error"], 0, "{report}");
 }
+
+#[test]
+fn what_could_not_be_verified_is_not_let_go_on() {
+    let checks = "    hold: approve\n    verify: [{ run: { command: ./smoke.sh, timeout: 30s } }]";
+    let world = World::hello();
+    let project = project(checks, "", "");
+    world.run_in(project.folder(), &ALL_AT_ONCE).end().expect(0, "held");
+    // In another job, without a checkout of the script, it would fail whatever green does.
+    project.files().remove("smoke.sh");
+    let done = world.run_in(project.folder(), &["approve"]).end().expect(3, "refused");
+    done.says(&["`verify` would run `./smoke.sh`, which isn't there"]);
+    assert_eq!(world.deployments()[0]["status"], "Ready");
+    // The way back needs no script.
+    world.run_in(project.folder(), &["rollback"]).end().expect(0, "rolled-back-on-request");
+    assert_eq!(shares(&world), (100, 0));
+}

@@ -3,13 +3,15 @@
 
 use super::{Visit, commit};
 use crate::{
+    checks,
     current::{self, Active},
     deployment::{self, Conduct, Created},
     documents,
     event::{Event, Stage},
     marker::Found,
-    outcome::{Outcome, Stop},
-    say::attend as say,
+    outcome::{Finding, Outcome, Stop},
+    request::Check,
+    say::{attend as say, checks as checks_say, plan as plan_say},
 };
 use anyhow::Result;
 use serde_json::json;
@@ -22,6 +24,11 @@ pub(super) async fn approve(visit: &Visit<'_>, named: Option<&str>) -> Result<Ou
         return Err(Stop::refused(vec![say::not_ours(&active.id, found.as_ref())]).into());
     }
     let attached = visit.attach(active).await?;
+    let verify = visit.environment().verify.as_slice();
+    let found_wrong = not_to_be_verified(visit, verify).await;
+    if !found_wrong.is_empty() {
+        return Err(Stop::refused(found_wrong).into());
+    }
     visit.begin("approve", commit(found.as_ref()).filter(|_| ours));
     visit.report.tell(Event::Stage { stage: Stage::Plan });
     visit.report.tell(Event::Planned {
@@ -33,7 +40,6 @@ pub(super) async fn approve(visit: &Visit<'_>, named: Option<&str>) -> Result<Ou
         }),
     });
     visit.report.tell(Event::Stage { stage: Stage::Deployment });
-    let verify = visit.environment().verify.as_slice();
     let (image, url) = match verify {
         [] => (None, None),
         _ => tokio::join!(image(visit, &attached.task_definition), visit.production_url()),
@@ -43,6 +49,21 @@ pub(super) async fn approve(visit: &Visit<'_>, named: Option<&str>) -> Result<Ou
     let context = visit.context(attached.course);
     let created = Created { id: attached.id, attached: true };
     Ok(deployment::follow(&context, conduct, created, &attached.task_definition).await)
+}
+
+/// What would fail a good release here, however it is.
+async fn not_to_be_verified(visit: &Visit<'_>, verify: &[Check]) -> Vec<Finding> {
+    let runs = verify.iter().filter_map(|check| match check {
+        Check::Run(run) => checks::missing(run),
+        _ => None,
+    });
+    let mut findings: Vec<Finding> = runs.map(|missing| checks_say::verify_cannot_run(&missing)).collect();
+    if verify.iter().any(Check::asks) {
+        let url = visit.production_url().await;
+        findings.extend(current::production_unreachable(url).await.as_ref().map(plan_say::unreachable));
+    }
+    findings.extend(current::engine_missing(visit.environment()).await.as_deref().map(plan_say::no_engine));
+    findings
 }
 
 /// The image that a check may ask for.

@@ -43,9 +43,16 @@ pub(super) async fn check(check: &HttpCheck, scene: &Scene<'_>) -> Ended {
 /// Tries until it passes or its time is over; what was measured last, either way.
 async fn tries(base: &str, check: &HttpCheck, within: Duration) -> (bool, String) {
     let end = Instant::now() + within;
+    let mut asker = None;
     for number in 1.. {
         let left = end.saturating_duration_since(Instant::now()).max(LAST_TRY);
-        let answer = async { Asker::new(base, &check.ask).await?.once(left).await };
+        let answer = async {
+            let asker = match &mut asker {
+                Some(asker) => asker,
+                none => none.insert(Asker::new(base, &check.ask).await?),
+            };
+            asker.once(left).await
+        };
         let (passed, measured) = match answer.await {
             Ok(answer) => {
                 let found = look(&answer, check);

@@ -7,9 +7,11 @@ mod figures;
 mod http;
 mod load;
 mod run;
+mod startable;
 
 pub use figures::{Figures, Side};
 pub use http::Found;
+pub use startable::{Missing, missing};
 
 use crate::{
     deployment::Context,

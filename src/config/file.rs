@@ -226,7 +226,7 @@ pub struct LoadCheck {
     #[schemars(extend("format" = "path"))]
     pub ca: Option<String>,
     /// Requests a second, on each side (default: 20).
-    #[schemars(range(min = 1, max = 2000))]
+    #[schemars(range(min = 1, max = 1000))]
     pub rate: Option<u32>,
     /// How long to send (default: 30s).
     #[serde(rename = "for")]

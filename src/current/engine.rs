@@ -11,7 +11,7 @@ use tokio::{process::Command, time::timeout};
 const ANSWER: Duration = Duration::from_secs(15);
 
 /// Why there is none, when a check needs one.
-pub(super) async fn missing(environment: &Environment) -> Option<String> {
+pub async fn missing(environment: &Environment) -> Option<String> {
     let in_image = |check: &Check| matches!(check, Check::Run(run) if run.image.is_some());
     if !environment.validate.iter().chain(&environment.verify).any(in_image) {
         return None;

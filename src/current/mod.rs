@@ -13,9 +13,10 @@ mod tests;
 mod traffic;
 mod watch;
 
+pub use engine::missing as engine_missing;
 pub use group::{Active, Group};
 pub use pull::may_pull;
-pub use reach::Unreachable;
+pub use reach::{Unreachable, production_unreachable};
 #[cfg(test)]
 pub use service::{Balancer, TaskSetNow};
 pub use service::{Service, describe};
@@ -222,7 +223,7 @@ impl Current {
         (current.alarms, current.missing_alarms) = current.take(alarms).unwrap_or_default();
         current.take(pull);
         (current.unreachable, current.no_engine) =
-            tokio::join!(reach::read(environment, &current.traffic, variables), engine::missing(environment));
+            tokio::join!(reach::read(environment, &current.traffic, variables), engine_missing(environment));
 
         if current.latest.is_none()
             && let Some(live) = &current.live

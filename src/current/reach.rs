@@ -45,6 +45,11 @@ pub(super) async fn read(
     test.into_iter().chain(production).collect()
 }
 
+/// The same for production alone, where nothing else was read.
+pub async fn production_unreachable(url: Option<String>) -> Option<Unreachable> {
+    unreachable("production", url, &Variables::of_process()).await
+}
+
 async fn unreachable(
     listener: &'static str,
     url: Option<String>,

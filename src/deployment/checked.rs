@@ -7,6 +7,7 @@ use super::{
     observe::{Depth, Phase},
 };
 use crate::{
+    aws::Failure,
     back,
     cancel::Cancel,
     checks::{self, Moment, Scene, Verdict},
@@ -54,7 +55,7 @@ impl Follow<'_> {
             Verdict::Failed(finding) => {
                 self.stopped_for = Some(finding);
                 self.decided(Moment::Validate);
-                if let Err(failure) = context.ask_to_stop(&self.id).await {
+                if let Err(failure) = self.stop_surely().await {
                     context.report.tell(Event::Warning { text: say::not_stopped(&self.id, &failure) });
                 }
             }
@@ -85,15 +86,23 @@ impl Follow<'_> {
             Verdict::Failed(finding) => {
                 self.stopped_for = Some(finding);
                 self.unverified = true;
-                let mut tries = 1;
-                while let Err(failure) = context.ask_to_stop(&self.id).await {
-                    if !failure.may_pass() || tries == STOPS {
-                        return Some(self.take_back(&failure.to_string()).await);
-                    }
-                    tries += 1;
-                    context.pace.sleep(AGAIN).await;
+                match self.stop_surely().await {
+                    Ok(()) => None,
+                    Err(failure) => Some(self.take_back(&failure.to_string()).await),
                 }
-                None
+            }
+        }
+    }
+
+    async fn stop_surely(&self) -> Result<(), Failure> {
+        let mut tries = 1;
+        loop {
+            match self.context.ask_to_stop(&self.id).await {
+                Err(failure) if failure.may_pass() && tries < STOPS => {
+                    tries += 1;
+                    self.context.pace.sleep(AGAIN).await;
+                }
+                answer => return answer,
             }
         }
     }

@@ -64,7 +64,7 @@ pub fn request(
 }
 
 pub(super) struct Assembly<'a> {
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
     environment: &'a str,
     options: &'a Options,
     pub(super) source: &'a Source,

@@ -1,8 +1,9 @@
 //! Checks from the file's types to the request's: defaults, limits that contradict each other,
 //! commands that aren't there.
 
-use super::assemble::Assembly;
+use super::{Purpose, assemble::Assembly};
 use crate::{
+    checks,
     config::{facts, file, yaml::Path},
     request::{Ask, Check, HttpCheck, Latencies, LoadCheck, RunCheck},
     say::inputs as say,
@@ -11,14 +12,7 @@ use reqwest::{
     Method,
     header::{HOST, HeaderName, HeaderValue},
 };
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const WITHIN: Duration = Duration::from_secs(60);
@@ -124,35 +118,21 @@ impl Assembly<'_> {
     fn run(&mut self, check: &file::RunCheck, path: &Path) -> RunCheck {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         let (command, image) = (given(&check.command), given(&check.image));
-        match (&command, &image) {
-            (None, None) => self.add(say::nothing_to_run, path),
-            (Some(command), None) => self.command(command, &path.key("command")),
-            (_, Some(_)) => {}
+        if command.is_none() && image.is_none() {
+            self.add(say::nothing_to_run, path);
         }
-        RunCheck {
+        let run = RunCheck {
             command,
             image,
             folder: self.source.folder.clone(),
             timeout: check.timeout.map_or(RUN, |span| span.0),
+        };
+        if self.purpose == Purpose::Ship
+            && let Some(missing) = checks::missing(&run)
+        {
+            self.add(|subject| say::not_to_be_run(&missing, subject), &path.key("command"));
         }
-    }
-
-    /// The command's first word has to be a program that can be started. What begins with anything
-    /// else is the shell's to understand.
-    fn command(&mut self, command: &str, place: &Path) {
-        let Some(word) = first_word(command) else { return };
-        if !word.contains('/') {
-            if !shell_knows(word) {
-                self.add(|subject| say::no_command(word, subject), place);
-            }
-            return;
-        }
-        let file: PathBuf = self.path(word);
-        match fs::metadata(&file) {
-            Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {}
-            Ok(_) => self.add(|subject| say::not_executable(word, subject), place),
-            Err(_) => self.add(|subject| say::no_command(word, subject), place),
-        }
+        run
     }
 
     fn load(&mut self, check: &file::LoadCheck, path: &Path, after_the_shift: bool) -> LoadCheck {
@@ -219,49 +199,5 @@ impl Assembly<'_> {
 
     fn is_given(&self, path: &Path) -> bool {
         self.source.text_of(path).is_some()
-    }
-}
-
-/// The first word of a shell's command, where it is a plain one: no assignment, no quoting, no
-/// expansion.
-fn first_word(command: &str) -> Option<&str> {
-    let line = command.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
-    let word = line.split_ascii_whitespace().next()?.trim_end_matches(';');
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./+".contains(&b);
-    (!word.is_empty() && word.bytes().all(plain)).then_some(word)
-}
-
-/// A keyword, a builtin or a program on the search path.
-fn shell_knows(word: &str) -> bool {
-    let asked = Command::new("sh")
-        .args(["-c", "command -v -- \"$1\"", "sh", word])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    // Without a shell to ask the run itself will tell.
-    asked.map_or(true, |status| status.success())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plain_first_word_is_what_is_started() {
-        assert_eq!(first_word("./smoke.sh --fast"), Some("./smoke.sh"));
-        assert_eq!(first_word("\n# comment\n  curl -f \"$GREEN_URL\""), Some("curl"));
-        assert_eq!(first_word("true; false"), Some("true"));
-        for shells in ["A=1 ./x", "\"$HOME/x\"", "( a )", "{ a; }", "[ -n x ]", "`x`", "# nothing", ""] {
-            assert_eq!(first_word(shells), None, "{shells}");
-        }
-    }
-
-    #[test]
-    fn a_shell_knows_keywords_builtins_and_programs() {
-        for word in ["if", "test", "exec", "sh"] {
-            assert!(shell_knows(word), "{word}");
-        }
-        assert!(!shell_knows("no-such-program-anywhere"));
     }
 }

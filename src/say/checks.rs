@@ -3,7 +3,7 @@
 
 use super::deployment::duration;
 use crate::{
-    checks::{Figures, Found, Moment, Side},
+    checks::{Figures, Found, Missing, Moment, Side},
     outcome::Finding,
     request::{Check, HttpCheck, LoadCheck, RunCheck},
 };
@@ -68,6 +68,30 @@ pub fn no_url() -> Finding {
         "there is no URL under which green answers before it has production traffic",
         "Give the group a test listener, or set `test-url` in the environment.",
     )
+}
+
+/// What a command begins with, and what to do about that.
+pub fn cannot_run(missing: &Missing) -> (String, String) {
+    match missing {
+        Missing::NotThere(word) if word.contains('/') => (
+            format!("`{word}`, which isn't there"),
+            "Correct its path: it starts at the folder of greenlight.yml.".to_owned(),
+        ),
+        Missing::NotThere(word) => (
+            format!("`{word}`, which isn't there"),
+            "Correct the name, install the program before, or write its path, as `./smoke.sh`.".to_owned(),
+        ),
+        Missing::NotExecutable(word) => (
+            format!("`{word}`, which isn't executable"),
+            format!("Run `chmod +x {word}` and commit it (`git update-index --chmod=+x`)."),
+        ),
+    }
+}
+
+/// Before a deployment is let go on that would be taken back for it.
+pub fn verify_cannot_run(missing: &Missing) -> Finding {
+    let (what, fix) = cannot_run(missing);
+    Finding::new(format!("`verify` would run {what}."), fix)
 }
 
 /// The innermost cause, without the address.

@@ -1,7 +1,11 @@
 //! What is said about flags, inputs and `greenlight.yml`.
 
-use super::{checks::span, did_you_mean, list};
+use super::{
+    checks::{cannot_run, span},
+    did_you_mean, list,
+};
 use crate::{
+    checks::Missing,
     config::{
         check::{Problem, Wrong},
         facts,
@@ -298,20 +302,9 @@ pub fn nothing_to_run(subject: &Subject) -> Finding {
     )
 }
 
-pub fn no_command(word: &str, subject: &Subject) -> Finding {
-    let fix = if word.contains('/') {
-        "Correct its path: it starts at the folder of greenlight.yml."
-    } else {
-        "Correct the name, install the program before, or write its path, as `./smoke.sh`."
-    };
-    subject.finding(format!("{} would run `{word}`, which isn't there.", capital(&subject.said)), fix)
-}
-
-pub fn not_executable(word: &str, subject: &Subject) -> Finding {
-    subject.finding(
-        format!("{} would run `{word}`, which isn't executable.", capital(&subject.said)),
-        format!("Run `chmod +x {word}` and commit it (`git update-index --chmod=+x`)."),
-    )
+pub fn not_to_be_run(missing: &Missing, subject: &Subject) -> Finding {
+    let (what, fix) = cannot_run(missing);
+    subject.finding(format!("{} would run {what}.", capital(&subject.said)), fix)
 }
 
 pub fn beyond_timeout(limit: Duration, timeout: Duration, subject: &Subject) -> Finding {
