@@ -81,6 +81,9 @@ pub struct Options {
     pub github_deployment: bool,
     #[command(flatten)]
     pub overrides: Overrides,
+    /// All arguments of the command, those from inputs among them.
+    #[arg(skip)]
+    pub arguments: Vec<String>,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -171,6 +174,7 @@ impl Cli {
         let mut command = cli.command.unwrap_or(Command::Deploy(cli.deploy));
         if let Some(options) = command.options_mut() {
             options.overrides.inputs = from_inputs.into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
+            options.arguments = args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
         }
         if let Command::Rehearse(rehearse) = &mut command {
             rehearse.job = of_job(args);
@@ -250,6 +254,11 @@ impl Options {
 }
 
 impl Command {
+    /// What it goes to AWS with, if it does.
+    pub fn into_options(mut self) -> Option<Options> {
+        self.options_mut().cloned()
+    }
+
     fn options_mut(&mut self) -> Option<&mut Options> {
         match self {
             Command::Deploy(options) | Command::Plan(options) | Command::Status(options) => Some(options),

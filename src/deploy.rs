@@ -3,7 +3,7 @@
 
 use crate::{
     aws::{Access, Limits},
-    cancel::Cancel,
+    cancel::{Cancel, grace},
     cli::Options,
     current::{Current, Facts},
     deployment,
@@ -12,12 +12,13 @@ use crate::{
     git::Checkout,
     image,
     inputs::{self, Inputs},
+    kept::name,
     marker::Marker,
     outcome::{Outcome, Stop, Word},
     plan::Plan,
     report::Reporter,
     request::Concurrency,
-    say::outcome as end,
+    say::{cancel as say, outcome as said},
     surroundings::{Pace, Variables},
     task_definition::{self, Settled},
 };
@@ -35,25 +36,43 @@ pub enum UpTo {
 pub async fn ship(options: &Options, up_to: UpTo, variables: &Variables) -> ExitCode {
     let pace = Pace::of(variables);
     let report = Reporter::new(options.report(variables), variables, pace);
-    let outcome = stages(options, up_to, variables, pace, &report).await;
-    tell_end(outcome, pace, &report).await
+    let cancel = match begin(options, &report) {
+        Ok(cancel) => cancel,
+        Err(error) => return stopped_early(error, options, variables),
+    };
+    let outcome = stages(options, up_to, variables, pace, &report, &cancel).await;
+    tell_end(outcome, pace, &report, &cancel).await
 }
 
-/// Tells the end of a command, whatever it is.
-pub async fn tell_end(outcome: Result<Outcome>, pace: Pace, report: &Reporter) -> ExitCode {
-    let mut outcome = outcome.unwrap_or_else(stopped);
+/// The beginning of every command: what its post step finds when it dies, and its ear for signals.
+pub fn begin(options: &Options, report: &Reporter) -> Result<Cancel> {
+    report.keep(name::ASKED, &serde_json::to_string(&options.arguments)?);
+    let cancel = Cancel::on_signals()?;
+    tokio::spawn(cancel.clone().enforce());
+    let (noted, reporter) = (cancel.clone(), report.clone());
+    tokio::spawn(async move {
+        noted.requested().await;
+        reporter.keep(name::CANCELLED, "yes");
+        reporter.tell(Event::Note { text: say::CANCELLED.to_owned() });
+    });
+    Ok(cancel)
+}
+
+/// The end of every command, told whatever it is.
+pub async fn tell_end(outcome: Result<Outcome>, pace: Pace, report: &Reporter, cancel: &Cancel) -> ExitCode {
+    let mut outcome = outcome.unwrap_or_else(|error| stopped(error, report));
     outcome.took = pace.elapsed();
     let code = outcome.exit_code();
     report.tell(Event::Stage { stage: Stage::Outcome });
     report.tell(Event::Finished(Arc::new(outcome)));
-    report.finish().await;
+    report.finish(cancel).await;
     code
 }
 
 /// Tells the end of a command that broke off before it had anything to report on.
 pub fn stopped_early(error: anyhow::Error, options: &Options, variables: &Variables) -> ExitCode {
     let report = Reporter::new(options.log_alone(), variables, Pace::of(variables));
-    let outcome = stopped(error);
+    let outcome = stopped(error, &report);
     let code = outcome.exit_code();
     report.tell(Event::Finished(Arc::new(outcome)));
     code
@@ -65,17 +84,18 @@ async fn stages(
     variables: &Variables,
     pace: Pace,
     report: &Reporter,
+    cancel: &Cancel,
 ) -> Result<Outcome> {
-    let cancel = Cancel::on_signals()?;
     let inputs = inputs::read(options, &env::current_dir().context("there is no working directory")?)?;
     let request = &inputs.request;
     let documents = Documents::read(request)?;
-    let checkout = Checkout::of(&inputs.folder, variables).await;
+    let checkout = cancel.unless(Checkout::of(&inputs.folder, variables)).await?;
     report.tell(Event::Started(Arc::new(run_of(&inputs, &checkout, up_to))));
 
     report.tell(Event::Stage { stage: Stage::Read });
     let marker = marker(&inputs, &checkout, variables);
-    let access = Access::open(request, variables, &marker, Limits::of(variables), report).await?;
+    let opened = Access::open(request, variables, &marker, Limits::of(variables), report);
+    let access = cancel.unless(opened).await??;
     if access.job_environment {
         report.has_environment();
     }
@@ -83,7 +103,8 @@ async fn stages(
         report.tell(Event::Note { text: text.clone() });
     }
     let facts = Facts { command: up_to.command().to_owned(), marker };
-    let mut plan = plan(&inputs, &access, &documents, &checkout, variables, &facts).await?;
+    let planned = || plan(&inputs, &access, &documents, &checkout, variables, &facts);
+    let mut plan = cancel.unless(planned()).await??;
 
     report.tell(Event::Stage { stage: Stage::Plan });
     report.tell(Event::Planned { text: plan.to_string(), plan: plan.json() });
@@ -91,7 +112,7 @@ async fn stages(
         report.tell(Event::Warning { text: text.clone() });
     }
     if up_to == UpTo::Plan {
-        return Ok(end::planned(&plan.run));
+        return Ok(said::planned(&plan.run));
     }
     // What is planned behind somebody else's deployment is planned anew when that has ended: it
     // changes what is live.
@@ -103,31 +124,39 @@ async fn stages(
             )])
             .into());
         }
-        deployment::wait_for_slot(&context(&plan, &access, &facts.marker, report, pace, &cancel), &active)
-            .await?;
-        plan = self::plan(&inputs, &access, &documents, &checkout, variables, &facts).await?;
+        let context = context(&plan, &access, &facts.marker, report, pace, cancel);
+        cancel.unless(deployment::wait_for_slot(&context, &active)).await??;
+        plan = cancel.unless(planned()).await??;
         report.tell(Event::Planned { text: plan.to_string(), plan: plan.json() });
     }
 
     report.tell(Event::Stage { stage: Stage::Image });
-    let image = image::ship(&plan.image, access.registry(), variables, report, &cancel).await?;
-    stop_if(&cancel)?;
+    // A build has heard of the signal itself, and takes a moment to end.
+    let shipped = image::ship(&plan.image, access.registry(), variables, report, cancel);
+    let image = cancel.within(grace::STOP, shipped).await;
+    let image = image.unwrap_or_else(|| Err(cancelled().into()))?;
+    cancel.unless(async {}).await?;
 
     report.tell(Event::Stage { stage: Stage::TaskDefinition });
-    let settled =
-        task_definition::settle(&access.deploy, &plan.task_definition, &image.pinned(), report, pace).await?;
+    report.keep(name::REGISTERING, plan.task_definition.document.family());
+    let pinned = image.pinned();
+    let settled = task_definition::settle(&access.deploy, &plan.task_definition, &pinned, report, pace);
+    let Some(settled) = cancel.within(grace::ANSWER, settled).await.transpose()? else {
+        return Ok(say::registration_unanswered(plan.task_definition.document.family()));
+    };
     let registered = matches!(settled, Settled::Registered { .. });
     report.tell(Event::TaskDefinitionReady { arn: settled.arn().to_owned(), registered });
     let mut outcome = if let (Settled::Unchanged { arn }, None) = (&settled, &plan.deployment.attach) {
-        end::unchanged(&plan.run, arn)
+        said::unchanged(&plan.run, arn)
     } else {
-        stop_if(&cancel)?;
+        cancel.unless(async {}).await?;
         report.tell(Event::Stage { stage: Stage::Deployment });
-        let context = context(&plan, &access, &facts.marker, report, pace, &cancel);
+        let context = context(&plan, &access, &facts.marker, report, pace, cancel);
         let ended = deployment::carry_out(&context, &plan, settled.arn(), &image.pinned()).await;
         match ended.map_err(anyhow::Error::downcast::<Stop>) {
             Ok(outcome) => outcome,
-            Err(Ok(stop)) => end::not_started(&stop, &image.pinned(), settled.arn()),
+            Err(Ok(stop)) if stop.word == Word::Cancelled => return Err(stop.into()),
+            Err(Ok(stop)) => said::not_started(&stop, &image.pinned(), settled.arn()),
             Err(Err(error)) => return Err(error),
         }
     };
@@ -207,14 +236,16 @@ pub fn marker(inputs: &Inputs, checkout: &Checkout, variables: &Variables) -> Ma
     }
 }
 
-/// Before anything was deployed, a cancelled run has nothing to take back.
-fn stop_if(cancel: &Cancel) -> Result<(), Stop> {
-    if cancel.is_requested() { Err(Stop { word: Word::Cancelled, findings: Vec::new() }) } else { Ok(()) }
+/// Before a deployment was asked for.
+fn cancelled() -> Stop {
+    Stop { word: Word::Cancelled, findings: Vec::new() }
 }
 
-fn stopped(error: anyhow::Error) -> Outcome {
+fn stopped(error: anyhow::Error, report: &Reporter) -> Outcome {
     match error.downcast_ref::<Stop>() {
-        Some(stop) => end::stopped(stop),
-        None => end::broke_off(&error, end::untouched()),
+        // Before anything was deployed there is nothing to take back.
+        Some(Stop { word: Word::Cancelled, .. }) => say::before_a_deployment(&report.history()),
+        Some(stop) => said::stopped(stop),
+        None => said::broke_off(&error, said::untouched()),
     }
 }

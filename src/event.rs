@@ -2,7 +2,7 @@
 //! feeds all that show them; no stage prints anything itself.
 
 use crate::outcome::Outcome;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::{sync::Arc, time::Duration};
 
 /// The stages of a run, in their order. A stage is a group in the job log.
@@ -147,7 +147,7 @@ pub struct TaskCount {
 }
 
 /// Who runs what for whom: the frame of every report.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Run {
     /// `deploy`, `plan`, `rollback`, `status`

@@ -21,6 +21,7 @@ mod github;
 mod image;
 mod inputs;
 mod job;
+mod kept;
 mod marker;
 mod outcome;
 mod permissions;
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
         return on(false, rehearse::shim_build(args, &variables)).unwrap_or(ExitCode::FAILURE);
     }
     if name.is_some_and(|name| name == post::NAME) {
-        return on(false, post::post(&cli::Options::usual(), &variables)).unwrap_or(ExitCode::FAILURE);
+        return on(false, post::post(&variables, post::LIMIT)).unwrap_or(ExitCode::FAILURE);
     }
     let command = match Cli::read(args, &variables) {
         Ok(command) => command,

@@ -62,6 +62,11 @@ impl Marker {
             .collect()
     }
 
+    /// Whether it is this very run's work.
+    pub fn is_of_run(&self, found: &Found) -> bool {
+        FIELDS.iter().zip(&self.fields()).all(|((name, _), value)| found.0.get(name) == Some(value))
+    }
+
     /// Whether an earlier run's work is this run's too: same commit, environment and
     /// configuration. Uncommitted work attaches to nothing.
     pub fn owns(&self, found: &Found) -> bool {

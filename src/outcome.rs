@@ -1,10 +1,10 @@
 //! How a run ends: one word of a fixed list, its exit code, and what is true of production.
 
 use crate::explain::Evidence;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{fmt, process::ExitCode, time::Duration};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(dead_code, reason = "the words are a contract with those who read them, some still to be said")]
 pub enum Word {
@@ -67,7 +67,7 @@ impl fmt::Display for Word {
 }
 
 /// The end of a run, told to every report in the same words.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Outcome {
     pub word: Word,
@@ -80,6 +80,7 @@ pub struct Outcome {
     /// What was wrong, each with what to do; the likeliest cause first.
     pub findings: Vec<Finding>,
     /// What speaks for the cause.
+    #[serde(skip_deserializing)]
     pub evidence: Evidence,
     /// The image that was shipped, pinned by digest.
     pub image: Option<String>,
@@ -119,7 +120,7 @@ impl Outcome {
 }
 
 /// One thing that is wrong, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
     pub what: String,
@@ -128,7 +129,7 @@ pub struct Finding {
     pub place: Option<Place>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     pub file: String,
     pub line: Option<usize>,

@@ -8,10 +8,11 @@ use crate::{
     deployment::{Budget, Shape},
     event::Run,
     marker,
-    request::{Build, Check, Concurrency, Hold, Until},
+    request::{Build, Check, Concurrency, Hold, OnCancel, Until},
     say::{self, planned},
     task_definition::Document,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -104,11 +105,12 @@ pub struct DeploymentStep {
     pub concurrency: Concurrency,
     pub hold: Hold,
     pub until: Until,
+    pub on_cancel: Option<OnCancel>,
     pub time_limit: Option<Duration>,
     pub desired_count: i32,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollbackEvents {
     pub on_failure: bool,
     pub on_alarm: bool,

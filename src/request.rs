@@ -98,6 +98,7 @@ pub struct Environment {
     pub test_url: Option<String>,
     pub time_limit: Option<Duration>,
     pub until: Until,
+    pub on_cancel: Option<OnCancel>,
     pub concurrency: Concurrency,
     pub hold: Hold,
     /// Alarms to watch beside the group's own.
@@ -129,6 +130,16 @@ pub enum Until {
     Terminated,
     /// All production traffic is on green.
     TrafficShifted,
+}
+
+/// What becomes of the deployment of a run that is cancelled or dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnCancel {
+    /// It is stopped, and production goes back.
+    Rollback,
+    /// It goes on by itself.
+    Detach,
 }
 
 /// What to do behind a deployment that is active already.

@@ -59,8 +59,12 @@ pub async fn attend(errand: Errand<'_>, options: &Options, variables: &Variables
         Errand::Approve { .. } | Errand::Rollback { .. } => options.report(variables),
     };
     let report = Reporter::new(told, variables, pace);
-    let outcome = go(errand, options, variables, pace, &report).await;
-    deploy::tell_end(outcome, pace, &report).await
+    let cancel = match deploy::begin(options, &report) {
+        Ok(cancel) => cancel,
+        Err(error) => return deploy::stopped_early(error, options, variables),
+    };
+    let outcome = go(errand, options, variables, pace, &report, &cancel).await;
+    deploy::tell_end(outcome, pace, &report, &cancel).await
 }
 
 async fn go(
@@ -69,23 +73,24 @@ async fn go(
     variables: &Variables,
     pace: Pace,
     report: &Reporter,
+    cancel: &Cancel,
 ) -> Result<Outcome> {
-    let cancel = Cancel::on_signals()?;
     let here = env::current_dir().context("there is no working directory")?;
     let inputs = inputs::read_for(Purpose::Attend, options, &here)?;
-    let checkout = Checkout::of(&inputs.folder, variables).await;
+    let checkout = cancel.unless(Checkout::of(&inputs.folder, variables)).await?;
     report.tell(Event::Stage { stage: Stage::Read });
     let marker = deploy::marker(&inputs, &checkout, variables);
-    let access = Access::open(&inputs.request, variables, &marker, Limits::default(), report).await?;
+    let opened = Access::open(&inputs.request, variables, &marker, Limits::of(variables), report);
+    let access = cancel.unless(opened).await??;
     if access.job_environment {
         report.has_environment();
     }
     for text in &access.notes {
         report.tell(Event::Note { text: text.clone() });
     }
-    let site = Site::read(&inputs.request.environment, &access.deploy).await?;
+    let site = cancel.unless(Site::read(&inputs.request.environment, &access.deploy)).await??;
     let request = &inputs.request;
-    let visit = Visit { request, access: &access, site, marker: &marker, report, pace, cancel: &cancel };
+    let visit = Visit { request, access: &access, site, marker: &marker, report, pace, cancel };
     match errand {
         Errand::Status => status::status(&visit).await,
         Errand::Approve { deployment } => approve::approve(&visit, deployment).await,

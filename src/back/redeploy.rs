@@ -8,7 +8,7 @@ use crate::{
     marker,
     outcome::{Outcome, Stop, Word},
     request::Concurrency,
-    say::{back as say, refusals},
+    say::{back as say, cancel, refusals},
     task_definition::Revision,
     verified::Verified,
 };
@@ -99,7 +99,10 @@ pub async fn redeploy(context: &Context<'_>, back: &Back) -> Result<Outcome> {
         concurrency: Concurrency::Fail,
         alarms: back.alarms,
     };
-    let created = deployment::create(context, &order).await?;
+    deployment::keep(context, Conduct::Return, &back.description, &back.arn);
+    let Some(created) = deployment::create(context, &order).await? else {
+        return Ok(cancel::creation_unanswered(&context.course.group));
+    };
     let outcome = deployment::follow(context, Conduct::Return, created, &back.arn).await;
     Ok(returned(context, outcome))
 }

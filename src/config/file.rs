@@ -1,7 +1,7 @@
 //! `greenlight.yml` as types. The JSON Schema, the flags and the action's inputs are made from
 //! them, so what stands in a doc comment here is what people read.
 
-use crate::request::{Auth, Concurrency, Hold, Inconclusive, Until};
+use crate::request::{Auth, Concurrency, Hold, Inconclusive, OnCancel, Until};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
@@ -132,6 +132,8 @@ pub struct Environment {
     pub time_limit: Option<Span>,
     /// When the run has succeeded (default: terminated).
     pub until: Option<Until>,
+    /// What becomes of the deployment when the run is cancelled or dies: `rollback` stops it and takes production back, `detach` lets it go on by itself (default: rollback before the run has succeeded, detach after).
+    pub on_cancel: Option<OnCancel>,
     /// What to do behind a deployment that is active already (default: wait).
     pub concurrency: Option<Concurrency>,
     /// `approve` ends the run while green waits without production traffic, for `greenlight approve` to let it go on

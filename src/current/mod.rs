@@ -25,7 +25,7 @@ pub use traffic::{Listener, Traffic, group_name};
 pub use watch::Scaling;
 
 use crate::{
-    aws::Access,
+    aws::{Access, Clients},
     deployment::Shape,
     documents::Documents,
     git::Checkout,
@@ -291,6 +291,11 @@ async fn pinned(
         pinned.insert(container.clone(), resolved.unwrap_or_else(|| image.clone()));
     }
     Ok(pinned)
+}
+
+/// The newest revision of a family, as far as it can be seen.
+pub async fn newest_revision(clients: &Clients, family: &str) -> Option<Revision> {
+    service::latest(clients, family).await.value
 }
 
 impl Active {

@@ -98,6 +98,7 @@ impl Site {
             rollback: group.rollback,
             production_listeners: group.production_listeners.clone(),
             until,
+            on_cancel: environment.on_cancel,
             budget,
             time_limit: environment.time_limit,
             alarms: group.alarms.iter().chain(&own_alarms).cloned().collect(),

@@ -110,6 +110,7 @@ async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> 
         test_url: None,
         time_limit: None,
         until: Until::Terminated,
+        on_cancel: None,
         concurrency: Concurrency::Wait,
         hold: Hold::None,
         alarms: Vec::new(),

@@ -1,50 +1,107 @@
 //! The end by a signal: what a cancelled run does to its deployment, within the time that the
 //! runner gives it.
 
-use super::{Conduct, follow::Follow};
+use super::{
+    follow::Follow,
+    observe::{End, Phase},
+};
 use crate::{
+    cancel::grace,
+    kept::name,
     outcome::{Outcome, Word},
-    say::deployment as say,
+    request::{OnCancel, Until},
+    say::{cancel as say, deployment},
 };
 use std::time::Duration;
 
-/// One attempt of asking CodeDeploy to stop, on the wall: the runner gives seven seconds in all.
-const STOP_ATTEMPT: Duration = Duration::from_secs(2);
+/// One attempt of asking CodeDeploy to stop.
+const ATTEMPT: Duration = Duration::from_secs(2);
+const ATTEMPTS: usize = 2;
+
+/// Whether a deployment that nobody follows any more goes on: by default from the success point on,
+/// which may be the shift.
+pub(super) fn goes_on(policy: Option<OnCancel>, shift_succeeds: bool, phase: Option<Phase>) -> bool {
+    match (policy, phase) {
+        (Some(policy), _) => policy == OnCancel::Detach,
+        (None, Some(Phase::TerminationWait)) => shift_succeeds,
+        (None, _) => false,
+    }
+}
 
 impl Follow<'_> {
-    /// Before the success point a cancelled run takes production back; CodeDeploy carries the
-    /// rollback on when we are gone.
+    /// CodeDeploy carries on by itself what is asked of it here, and the post step finishes it.
     pub(super) async fn cancelled(&self) -> Outcome {
-        if !matches!(self.conduct, Conduct::Deploy { .. } | Conduct::Approve { .. }) {
-            return self.detached().await;
-        }
-        let mut asked = Err(say::NO_ANSWER.to_owned());
-        for _ in 0..2 {
-            asked = match tokio::time::timeout(STOP_ATTEMPT, self.context.ask_to_stop(&self.id)).await {
-                Ok(answer) => answer.map_err(|failure| failure.to_string()),
-                Err(_) => Err(say::NO_ANSWER.to_owned()),
-            };
-            if asked.is_ok() {
-                break;
+        let context = self.context;
+        let (happened, next) = match self.phase {
+            Some(Phase::Ended(End::Succeeded)) => (say::ended_well(&self.id), None),
+            Some(Phase::Ended(_)) => {
+                (say::ended_badly(&self.id), Some(deployment::look_at_console(&self.id)))
             }
-        }
-        let (happened, next) = match &asked {
-            Ok(()) => (say::cancelled(&self.id), None),
-            Err(why) => (say::cancel_failed(&self.id, why), Some(say::look_at_console(&self.id))),
+            phase if goes_on(self.conduct.on_cancel(&context.course), self.shift_succeeds(), phase) => {
+                let next = match phase {
+                    Some(Phase::Ready) => say::waits_at_ready(&self.id),
+                    _ => deployment::look_at_console(&self.id),
+                };
+                (say::goes_on(&self.id, &self.told.status), Some(next))
+            }
+            _ => match self.stopped_in_time().await {
+                Ok(()) => (say::asked_to_stop(&self.id), Some(deployment::look_at_console(&self.id))),
+                Err(why) => {
+                    (say::not_asked_to_stop(&self.id, &why), Some(deployment::look_at_console(&self.id)))
+                }
+            },
         };
-        let production = tokio::time::timeout(STOP_ATTEMPT, self.production_now()).await;
-        let production = production.unwrap_or_else(|_| say::PRODUCTION_UNREAD.to_owned());
+        let production = context.cancel.within(grace::READ, self.production_now()).await;
+        let production = production.unwrap_or_else(|| deployment::PRODUCTION_UNREAD.to_owned());
         let mut outcome = Outcome::new(Word::Cancelled, happened, production);
         outcome.next = next;
         outcome
     }
 
-    /// Who looks on, or brings production back, stops nothing by leaving.
-    async fn detached(&self) -> Outcome {
-        let production = tokio::time::timeout(STOP_ATTEMPT, self.production_now()).await;
-        let production = production.unwrap_or_else(|_| say::PRODUCTION_UNREAD.to_owned());
-        let mut outcome = Outcome::new(Word::Cancelled, say::detached(&self.id), production);
-        outcome.next = Some(say::STATUS_FOLLOWS.to_owned());
-        outcome
+    fn shift_succeeds(&self) -> bool {
+        self.verified && self.context.course.until == Until::TrafficShifted
+    }
+
+    /// Asks CodeDeploy to stop as often as there is time for; why it wasn't heard, if it wasn't.
+    async fn stopped_in_time(&self) -> Result<(), String> {
+        let context = self.context;
+        let mut unheard = deployment::NO_ANSWER.to_owned();
+        for _ in 0..ATTEMPTS {
+            let limit = ATTEMPT.min(context.cancel.left(grace::STOP));
+            match tokio::time::timeout(limit, context.ask_to_stop(&self.id)).await {
+                // It ended meanwhile.
+                Ok(Err(failure)) if failure.is("DeploymentAlreadyCompleted") => return Ok(()),
+                Ok(Ok(())) => {
+                    context.report.keep(name::STOP_ANSWERED, "yes");
+                    return Ok(());
+                }
+                Ok(Err(failure)) if failure.may_pass() => unheard = failure.to_string(),
+                Ok(Err(failure)) => return Err(failure.to_string()),
+                Err(_) => {}
+            }
+        }
+        Err(unheard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_word_production_goes_back_before_the_success_point_alone() {
+        let of = |shift_succeeds, phase| goes_on(None, shift_succeeds, Some(phase));
+        for phase in [Phase::Starting, Phase::Ready, Phase::Shifting, Phase::Shifted] {
+            assert!(!of(false, phase) && !of(true, phase), "{phase:?}");
+        }
+        assert!(!of(false, Phase::TerminationWait) && of(true, Phase::TerminationWait));
+    }
+
+    #[test]
+    fn a_word_of_the_users_counts_everywhere() {
+        for phase in [Phase::Ready, Phase::TerminationWait] {
+            assert!(goes_on(Some(OnCancel::Detach), false, Some(phase)));
+            assert!(!goes_on(Some(OnCancel::Rollback), true, Some(phase)));
+        }
     }
 }

@@ -4,15 +4,16 @@
 use super::{Budget, Shape};
 use crate::{
     plan::{Plan, RollbackEvents},
-    request::Until,
+    request::{OnCancel, Until},
     surroundings::Pace,
 };
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The config of CodeDeploy's own rollbacks: nobody wants to wait for a canary on the way back.
 pub const AT_ONCE: &str = "CodeDeployDefault.ECSAllAtOnce";
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Course {
     pub region: String,
     pub cluster: String,
@@ -29,6 +30,7 @@ pub struct Course {
     pub rollback: RollbackEvents,
     pub production_listeners: Vec<String>,
     pub until: Until,
+    pub on_cancel: Option<OnCancel>,
     pub budget: Budget,
     /// Of the run, in the world's time, when the user gave one.
     pub time_limit: Option<Duration>,
@@ -96,6 +98,7 @@ impl Plan {
             rollback: step.rollback,
             production_listeners: step.production_listeners.clone(),
             until: step.until,
+            on_cancel: step.on_cancel,
             budget: self.budget,
             time_limit: step.time_limit,
             alarms: step.alarms.clone(),

@@ -4,12 +4,12 @@
 use super::{Context, find::Search, observe};
 use crate::{
     aws::NotTwice,
+    cancel::grace,
     event::Event,
     outcome::{Stop, Word},
     request::Concurrency,
     say::{deployment as say, refusals},
 };
-use anyhow::Result;
 use aws_sdk_codedeploy::types::{AlarmConfiguration, AppSpecContent, RevisionLocation, RevisionLocationType};
 use std::time::Duration;
 
@@ -50,7 +50,8 @@ pub enum Alarms {
 
 /// CreateDeployment has no idempotency token: after an answer that leaves open whether it was
 /// carried out, the deployment is looked for by its description before it is asked for again.
-pub async fn create(context: &Context<'_>, order: &Order<'_>) -> Result<Created> {
+/// `None`: the run was cancelled before it was known what came of it.
+pub async fn create(context: &Context<'_>, order: &Order<'_>) -> anyhow::Result<Option<Created>> {
     let course = &context.course;
     let (content, sha256) = order.content.clone();
     let none = || AlarmConfiguration::builder().enabled(false).build();
@@ -61,8 +62,9 @@ pub async fn create(context: &Context<'_>, order: &Order<'_>) -> Result<Created>
         .build();
     let mut search = Search::new(order.description);
     let (mut tries, mut in_doubt) = (0, false);
+    let cancel = context.cancel;
     loop {
-        let answer = context
+        let asked = context
             .clients
             .codedeploy()
             .create_deployment()
@@ -74,11 +76,15 @@ pub async fn create(context: &Context<'_>, order: &Order<'_>) -> Result<Created>
             .set_override_alarm_configuration((alarms != Alarms::Heed).then(none))
             .customize()
             .config_override(aws_sdk_codedeploy::Config::builder().retry_classifier(NotTwice))
-            .send()
-            .await;
+            .send();
+        let Some(answer) = cancel.within(grace::ANSWER, asked).await else {
+            let found = cancel.within(grace::LOOK, search.look(context, Vec::new())).await;
+            let found = found.and_then(Result::ok).flatten();
+            return Ok(found.map(|id| Created { id, attached: false }));
+        };
         let failure = match answer.map_err(context.clients.failed(CREATE)) {
             Ok(answer) => match answer.deployment_id.filter(|id| !id.is_empty()) {
-                Some(id) => return Ok(Created { id, attached: false }),
+                Some(id) => return Ok(Some(Created { id, attached: false })),
                 None => context.clients.unreadable(CREATE, "it names no deployment"),
             },
             Err(failure) => failure,
@@ -101,8 +107,11 @@ pub async fn create(context: &Context<'_>, order: &Order<'_>) -> Result<Created>
                 context.report.tell(Event::Note { text: say::looking(&failure) });
             }
             let named = active.iter().flatten().cloned().collect();
-            match search.look(context, named).await {
-                Ok(Some(id)) => return Ok(Created { id, attached: false }),
+            let Some(looked) = cancel.within(grace::LOOK, search.look(context, named)).await else {
+                return Ok(None);
+            };
+            match looked {
+                Ok(Some(id)) => return Ok(Some(Created { id, attached: false })),
                 Ok(None) => {}
                 Err(unread) => {
                     let finding = say::perhaps_created(&course.group, &failure, &unread);
@@ -114,14 +123,14 @@ pub async fn create(context: &Context<'_>, order: &Order<'_>) -> Result<Created>
             Some(active) if order.concurrency == Concurrency::Fail => {
                 return Err(Stop::refused(vec![say::slot_taken(&course.group, active.as_deref())]).into());
             }
-            Some(Some(active)) => wait_for_slot(context, &active).await?,
-            Some(None) => context.pace.sleep(LOOK).await,
+            Some(Some(active)) => cancel.unless(wait_for_slot(context, &active)).await??,
+            Some(None) => cancel.unless(context.pace.sleep(LOOK)).await?,
             None if failure.may_pass() && tries < TRIES => {
                 tries += 1;
                 if !failure.may_be_done() {
                     context.report.tell(Event::Note { text: say::still_asking(&failure) });
                 }
-                context.pace.sleep(LOOK).await;
+                cancel.unless(context.pace.sleep(LOOK)).await?;
             }
             None => return Err(Stop::refused(vec![say::not_created(&failure)]).into()),
         }
@@ -129,7 +138,7 @@ pub async fn create(context: &Context<'_>, order: &Order<'_>) -> Result<Created>
 }
 
 /// Waits until a deployment that isn't ours, and the one that rolls it back, have ended.
-pub async fn wait_for_slot(context: &Context<'_>, active: &str) -> Result<()> {
+pub async fn wait_for_slot(context: &Context<'_>, active: &str) -> anyhow::Result<()> {
     let mut id = active.to_owned();
     context.report.tell(Event::Waiting { what: say::waits_behind(&id), remaining: None });
     loop {

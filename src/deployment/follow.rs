@@ -11,10 +11,11 @@ use super::{
 use crate::{
     aws::Failure,
     event::{Event, TaskCount},
+    kept::{Undertaking, name},
     outcome::{Finding, Outcome, Word},
     plan::Plan,
     request::Until,
-    say::{deployment as say, refusals},
+    say::{self, deployment as said, refusals},
 };
 use anyhow::Result;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub async fn carry_out(
     image: &str,
 ) -> Result<Outcome> {
     let step = &plan.deployment;
+    let conduct = Conduct::Deploy { plan, image };
     let created = match &step.attach {
         Some(id) => Created { id: id.clone(), attached: true },
         None => {
@@ -44,10 +46,29 @@ pub async fn carry_out(
                 concurrency: step.concurrency,
                 alarms: Alarms::Heed,
             };
-            create::create(context, &order).await?
+            keep(context, conduct, &step.description, task_definition);
+            match create::create(context, &order).await? {
+                Some(created) => created,
+                None => return Ok(say::cancel::creation_unanswered(&context.course.group)),
+            }
         }
     };
-    Ok(follow(context, Conduct::Deploy { plan, image }, created, task_definition).await)
+    Ok(follow(context, conduct, created, task_definition).await)
+}
+
+/// For the post step, before there is anything that it would have to finish.
+pub fn keep(context: &Context<'_>, conduct: Conduct<'_>, description: &str, task_definition: &str) {
+    let undertaking = Undertaking {
+        course: context.course.clone(),
+        description: description.to_owned(),
+        task_definition: task_definition.to_owned(),
+        on_cancel: conduct.on_cancel(&context.course),
+        returns: matches!(conduct, Conduct::Return),
+        shift_succeeds: context.course.until == Until::TrafficShifted && conduct.verify().is_none(),
+    };
+    // What can't be written as JSON isn't ours.
+    let text = serde_json::to_string(&undertaking).unwrap_or_default();
+    context.report.keep(name::UNDERTAKING, &text);
 }
 
 /// Follows a deployment that there is to its end; `task_definition` is what it brings.
@@ -58,6 +79,9 @@ pub async fn follow(
     task_definition: &str,
 ) -> Outcome {
     let course = &context.course;
+    if created.attached {
+        keep(context, conduct, "", task_definition);
+    }
     let console_url = crate::console::deployment(&course.region, &created.id);
     context.report.tell(Event::DeploymentCreated {
         id: created.id.clone(),
@@ -72,6 +96,7 @@ pub async fn follow(
         conduct,
         pacer: Pacer::new(course.shape, course.termination_wait),
         told: Told::default(),
+        phase: None,
         continued: false,
         verified: conduct.verify().is_none(),
         unverified: false,
@@ -81,7 +106,16 @@ pub async fn follow(
         id: created.id.clone(),
         task_definition: task_definition.to_owned(),
     };
-    let mut outcome = follow.until_the_end().await;
+    // Broken off wherever it is: what a cancelled run does makes up for it.
+    let ended = tokio::select! {
+        biased;
+        () = context.cancel.requested() => None,
+        outcome = follow.until_the_end() => Some(outcome),
+    };
+    let mut outcome = match ended {
+        Some(outcome) => outcome,
+        None => follow.cancelled().await,
+    };
     outcome.deployment = Some(created.id);
     outcome.console_url = Some(console_url);
     outcome.task_definition = Some(task_definition.to_owned());
@@ -96,6 +130,8 @@ pub(super) struct Follow<'a> {
     pub task_definition: String,
     pub pacer: Pacer,
     pub told: Told,
+    /// As it was seen last.
+    pub phase: Option<Phase>,
     /// ContinueDeployment was asked for.
     pub continued: bool,
     /// The checks of the termination wait have decided.
@@ -126,17 +162,10 @@ impl Follow<'_> {
         let context = self.context;
         let mut depth = Depth::Targets;
         loop {
-            if context.cancel.is_requested() {
-                return self.cancelled().await;
-            }
             // Known before the look: what has ended by now is told as ended.
             let time_is_up = context.time_is_up();
             let asked = context.pace.now();
-            let seen = tokio::select! {
-                seen = context.observe(&self.id, depth) => seen,
-                () = context.cancel.requested() => continue,
-            };
-            let seen = match seen {
+            let seen = match context.observe(&self.id, depth).await {
                 Ok(seen) => seen,
                 Err(failure) => {
                     if let Some(outcome) = self.troubled(failure).await {
@@ -149,6 +178,7 @@ impl Follow<'_> {
                 }
             };
             self.told.troubled = false;
+            self.phase = Some(seen.phase);
             self.pacer.saw(seen.phase, seen.green.as_ref().map_or(0.0, |g| g.weight), asked);
             if self.told.phase != Some(seen.phase) {
                 context.report.tell(Event::Eta { remaining: self.to_go(seen.phase) });
@@ -185,10 +215,7 @@ impl Follow<'_> {
                 () = context.cancel.requested() => continue,
             }
             self.announce_wait(seen.phase);
-            tokio::select! {
-                () = context.pace.sleep(self.next_look()) => {}
-                () = context.cancel.requested() => {}
-            }
+            context.pace.sleep(self.next_look()).await;
         }
     }
 
@@ -241,9 +268,9 @@ impl Follow<'_> {
         }
         self.told.phase = Some(phase);
         let what = match phase {
-            Phase::Ready if matches!(self.conduct, Conduct::Watch { .. }) => say::READY_WAIT,
-            Phase::Shifting => say::SHIFTING,
-            Phase::TerminationWait => say::TERMINATION_WAIT,
+            Phase::Ready if matches!(self.conduct, Conduct::Watch { .. }) => said::READY_WAIT,
+            Phase::Shifting => said::SHIFTING,
+            Phase::TerminationWait => said::TERMINATION_WAIT,
             _ => return,
         };
         let remaining = match phase {
@@ -276,18 +303,15 @@ impl Follow<'_> {
         if failure.may_pass() {
             if !self.told.troubled {
                 self.told.troubled = true;
-                self.context.report.tell(Event::Note { text: say::still_asking(&failure) });
+                self.context.report.tell(Event::Note { text: said::still_asking(&failure) });
             }
-            tokio::select! {
-                () = self.context.pace.sleep(AGAIN) => {}
-                () = self.context.cancel.requested() => {}
-            }
+            self.context.pace.sleep(AGAIN).await;
             return None;
         }
         let production = self.production_now().await;
-        let mut outcome = Outcome::new(Word::NeedsAttention, say::lost_sight(&self.id), production);
+        let mut outcome = Outcome::new(Word::NeedsAttention, said::lost_sight(&self.id), production);
         outcome.findings = vec![refusals::failure(&failure)];
-        outcome.next = Some(say::look_at_console(&self.id));
+        outcome.next = Some(said::look_at_console(&self.id));
         Some(outcome)
     }
 }

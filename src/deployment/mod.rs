@@ -5,7 +5,8 @@
 //! created, `follow` watches it through Ready, the shift and the termination wait, `steer` lets it
 //! go on or stops it, `ending` follows a rollback's own deployment and says
 //! how it ended, `checked` is what checks decide, `watched` is what alarms and
-//! green's start do to it, `cancelled` is the end by a signal, `observe` is one look at it, `pace`
+//! green's start do to it, `cancelled` is the end by a signal,
+//! `finish` what another process does of it, `observe` is one look at it, `pace`
 //! says when to look again, `production` reads back who serves users.
 
 mod brought;
@@ -16,6 +17,7 @@ mod create;
 mod ending;
 mod exposure;
 mod find;
+mod finish;
 mod follow;
 mod observe;
 mod pace;
@@ -29,7 +31,8 @@ pub use checked::time_for_checks;
 pub use course::Course;
 pub use create::{Alarms, Created, Order, create, wait_for_slot};
 pub use exposure::Share;
-pub use follow::{carry_out, follow};
+pub use finish::{Left, finish};
+pub use follow::{carry_out, follow, keep};
 pub use observe::Cause;
 pub use production::{Production, read as production};
 
@@ -39,9 +42,10 @@ use crate::{
     marker::Marker,
     plan::Plan,
     report::Reporter,
-    request::Check,
+    request::{Check, OnCancel},
     surroundings::Pace,
 };
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What following a deployment works with: its course, the deploy account's clients, who to
@@ -94,6 +98,15 @@ impl<'a> Conduct<'a> {
         }
     }
 
+    /// What becomes of the deployment when the run is cancelled or dies: who looks on, or brings
+    /// production back, stops nothing by leaving.
+    fn on_cancel(self, course: &Course) -> Option<OnCancel> {
+        match self {
+            Conduct::Deploy { .. } | Conduct::Approve { .. } => course.on_cancel,
+            Conduct::Watch { .. } | Conduct::Stopped | Conduct::Return => Some(OnCancel::Detach),
+        }
+    }
+
     /// Whether production is on its way back.
     fn goes_back(self) -> bool {
         matches!(self, Conduct::Stopped | Conduct::Return)
@@ -117,7 +130,7 @@ impl Context<'_> {
 }
 
 /// How a deployment config shifts traffic.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Shape {
     AllAtOnce,
     Canary { percent: f64, interval: Duration },
@@ -125,7 +138,7 @@ pub enum Shape {
 }
 
 /// How long a deployment may take, part by part, in the world's time.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
     /// Until green runs and is healthy: a guess from the service's size.
     pub provisioning: Duration,

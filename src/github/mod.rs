@@ -123,19 +123,26 @@ impl Client {
 
     /// A check of a commit that was created under this id of ours.
     pub async fn find_check(&self, sha: &str, name: &str, external_id: &str) -> Result<Option<u64>> {
+        let ours = |check: &Check| check.external_id.as_deref() == Some(external_id);
+        Ok(self.checks(sha, name, &[]).await?.into_iter().find(ours).map(|check| check.id))
+    }
+
+    /// The checks of this name that are in progress, but for the one of this id of ours.
+    pub async fn open_checks(&self, sha: &str, name: &str, external_id: &str) -> Result<Vec<u64>> {
+        let checks = self.checks(sha, name, &[("status", "in_progress")]).await?;
+        let others = checks.into_iter().filter(|check| check.external_id.as_deref() != Some(external_id));
+        Ok(others.map(|check| check.id).collect())
+    }
+
+    async fn checks(&self, sha: &str, name: &str, further: &[(&str, &str)]) -> Result<Vec<Check>> {
         #[derive(Deserialize)]
         struct Checks {
             check_runs: Vec<Check>,
         }
-        #[derive(Deserialize)]
-        struct Check {
-            id: u64,
-            external_id: Option<String>,
-        }
-        let query = [("check_name", name), ("per_page", "100")];
+        // By default the newest of a name is the only one that is told.
+        let query = [&[("check_name", name), ("per_page", "100"), ("filter", "all")], further].concat();
         let checks: Checks = self.get(&format!("commits/{sha}/check-runs"), &query).await?;
-        let ours = |check: &Check| check.external_id.as_deref() == Some(external_id);
-        Ok(checks.check_runs.into_iter().find(ours).map(|check| check.id))
+        Ok(checks.check_runs)
     }
 
     /// The newest of a context counts, so a repetition does no harm.
@@ -260,6 +267,12 @@ impl Client {
     fn route(&self, path: &str) -> String {
         format!("{}/{path}", self.repository)
     }
+}
+
+#[derive(Deserialize)]
+struct Check {
+    id: u64,
+    external_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -213,6 +213,7 @@ impl Assembly<'_> {
             test_url: fields.test_url.clone(),
             time_limit: fields.time_limit.map(|span| span.0),
             until: fields.until.unwrap_or_default(),
+            on_cancel: fields.on_cancel,
             concurrency: fields.concurrency.unwrap_or_default(),
             hold: fields.hold.unwrap_or_default(),
             alarms: fields.alarms.clone(),

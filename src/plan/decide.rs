@@ -121,6 +121,7 @@ impl Plan {
                 concurrency: environment.concurrency,
                 hold: environment.hold,
                 until: environment.until,
+                on_cancel: environment.on_cancel,
                 time_limit: environment.time_limit,
                 desired_count: service.desired_count,
             },

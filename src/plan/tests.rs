@@ -67,6 +67,7 @@ fn request() -> Request {
             test_url: None,
             time_limit: None,
             until: Until::Terminated,
+            on_cancel: None,
             concurrency: Concurrency::Wait,
             hold: Hold::None,
             alarms: vec!["hello-5xx".into()],

@@ -13,9 +13,11 @@ mod tests;
 mod text;
 
 use crate::{
+    cancel::{Cancel, grace},
     event::Event,
     github::Limits,
     job::Job,
+    kept::{self, name},
     outcome::Outcome,
     say,
     secret::Secret,
@@ -26,6 +28,7 @@ use history::History;
 pub use runner::OUTPUTS;
 use secrets::Secrets;
 use std::{
+    collections::BTreeMap,
     fmt,
     fs::File,
     io::{self, IsTerminal, Write},
@@ -57,6 +60,9 @@ pub struct GitHub {
     pub comment: bool,
     pub deployment: bool,
     pub limits: Limits,
+    /// What another process has made there for the same run, by the names of `kept`: GitHub is told
+    /// the end alone, at what there is.
+    pub resumed: Option<BTreeMap<String, u64>>,
 }
 
 /// Cheap to clone and to share.
@@ -81,6 +87,9 @@ struct Out {
     files: runner::Files,
     events: Option<File>,
 }
+
+/// So long GitHub may take to be told the end.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Names a file that gets every event as a JSON line, whatever the log is.
 const EVENTS: &str = "GREENLIGHT_EVENTS";
@@ -222,13 +231,26 @@ impl Reporter {
 
     /// Waits until GitHub has what it shall have, but not for ever, and writes what stands at
     /// the end.
-    pub async fn finish(&self) {
-        self.finish_within(Duration::from_secs(20)).await;
+    pub async fn finish(&self, cancel: &Cancel) {
+        self.finished(PATIENCE, async {
+            cancel.requested().await;
+            cancel.left(grace::TELL)
+        })
+        .await;
     }
 
     pub async fn finish_within(&self, limit: Duration) {
-        let Some(github) = &self.0.github else { return };
-        let warnings = github.finish(limit).await;
+        self.finished(limit, std::future::pending()).await;
+    }
+
+    async fn finished(&self, limit: Duration, shorter: impl Future<Output = Duration>) {
+        let (told, warnings) = match &self.0.github {
+            Some(github) => github.finish(limit, shorter).await,
+            None => (true, Vec::new()),
+        };
+        if told {
+            self.keep(name::TOLD, "yes");
+        }
         if warnings.is_empty() {
             return;
         }
@@ -249,8 +271,13 @@ impl Reporter {
         }
     }
 
-    /// For the post step.
-    fn keep_state(&self, name: &str, value: &str) {
+    /// What has been told so far.
+    pub fn history(&self) -> History {
+        lock(&self.0.history).clone()
+    }
+
+    /// For the post step: here as soon as it is known.
+    pub fn keep(&self, name: &str, value: &str) {
         let kept = lock(&self.0.out).files.state(name, value);
         if let Err(error) = kept {
             self.tell(Event::Warning { text: say::github::runner_file(&error) });
@@ -284,7 +311,9 @@ impl Out {
     fn keep(&mut self, event: &Event) -> io::Result<()> {
         let files = &mut self.files;
         match event {
-            Event::Started(run) => run.url.as_deref().map_or(Ok(()), |url| files.output("url", url)),
+            Event::Started(run) => files
+                .state(name::RUN, &serde_json::to_string(run)?)
+                .and_then(|()| run.url.as_deref().map_or(Ok(()), |url| files.output("url", url))),
             Event::ImageReady { uri, digest, tags, built } => {
                 let (uri, digest, tags) = (uri.clone(), digest.clone(), tags.clone());
                 let image = history::Image { uri, digest, tags, built: *built };
@@ -293,15 +322,16 @@ impl Out {
                     .and_then(|()| files.output("image-digest", &image.digest))
                     .and_then(|()| files.output("image-tags", &image.tags.join("\n")))
             }
-            Event::TaskDefinitionReady { arn, .. } => files
-                .output("task-definition-arn", arn)
-                .and_then(|()| files.state("task_definition_arn", arn)),
+            Event::TaskDefinitionReady { arn, registered } => {
+                let made = registered.then(|| files.state(name::TASK_DEFINITION, arn));
+                made.unwrap_or(Ok(())).and_then(|()| files.output("task-definition-arn", arn))
+            }
             Event::DeploymentCreated { id, console_url, .. } => files
-                .state("deployment_id", id)
+                .state(name::DEPLOYMENT, id)
                 .and_then(|()| files.output("deployment-id", id))
                 .and_then(|()| files.output("console-url", console_url)),
             Event::RollbackStarted { rollback, .. } => files
-                .state("rollback_deployment_id", rollback)
+                .state(name::ROLLBACK, rollback)
                 .and_then(|()| files.output("rollback-deployment-id", rollback)),
             Event::Finished(outcome) => self.keep_outcome(outcome),
             _ => Ok(()),
@@ -312,7 +342,8 @@ impl Out {
         let files = &mut self.files;
         files.output("outcome", outcome.word.name())?;
         files.output("exit-code", &outcome.word.code().to_string())?;
-        files.state("outcome", outcome.word.name())?;
+        files.state(name::ENDED, &serde_json::to_string(&kept::shortened(outcome))?)?;
+        files.state(name::OUTCOME, outcome.word.name())?;
         let known = [
             ("image", &outcome.image),
             ("image-digest", &outcome.digest),
@@ -340,6 +371,7 @@ impl Default for GitHub {
             comment: true,
             deployment: true,
             limits: Limits::default(),
+            resumed: None,
         }
     }
 }

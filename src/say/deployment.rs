@@ -106,16 +106,6 @@ pub fn out_of_time(id: &str, status: &str, limit: Duration) -> String {
     format!("The time limit of {} is up; deployment {id} goes on ({status}).", duration(limit))
 }
 
-pub fn cancelled(id: &str) -> String {
-    format!(
-        "Cancelled: CodeDeploy was asked to stop deployment {id} and to roll it back, and carries that on by itself."
-    )
-}
-
-pub fn cancel_failed(id: &str, why: &str) -> String {
-    format!("Cancelled, but CodeDeploy could not be asked to stop deployment {id} ({why}): it goes on.")
-}
-
 pub fn lost_sight(id: &str) -> String {
     format!("Deployment {id} was started, and can't be looked at any more.")
 }
@@ -188,11 +178,6 @@ pub fn not_marked(arn: &str, failure: &Failure) -> String {
          `ecs:TagResource` on task definitions.",
         revision(arn)
     )
-}
-
-/// What looks on, or only brings production back, leaves it to go on.
-pub fn detached(id: &str) -> String {
-    format!("Cancelled: deployment {id} is no longer followed from here and goes on by itself.")
 }
 
 /// `left` is what remains of the ready wait, at the most.

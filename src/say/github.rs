@@ -7,6 +7,7 @@ use crate::{
     outcome::{Outcome, Word},
     report::{foreign, history::History},
 };
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// GitHub takes no longer description of a status.
@@ -53,6 +54,18 @@ pub fn title(history: &History) -> String {
             }
         }
     }
+}
+
+/// What a check shows that a dead run left in progress.
+pub fn taken_over(run_url: &str) -> Value {
+    json!({
+        "status": "completed",
+        "conclusion": "cancelled",
+        "output": {
+            "title": "Taken over by a later run",
+            "summary": format!("This run told no end; [a later one]({run_url}) goes on from where it was."),
+        },
+    })
 }
 
 /// The line of a commit status or a deployment's status.

@@ -110,6 +110,11 @@ impl World {
         Run::new(self, folder.into(), args)
     }
 
+    /// The post step of a run in the project's own folder.
+    pub fn post(&self, main: &Done) -> Run<'_> {
+        Run::post(self, self.project.folder(), main)
+    }
+
     pub fn variable(&self, name: &str) -> &str {
         self.environment.get(name).unwrap_or_else(|| panic!("the world gives no {name}"))
     }

@@ -3,7 +3,9 @@
 use super::{CANARY, Child, Ended, LIMIT, World, greenlight};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Instant};
+use std::{
+    collections::BTreeMap, fs, os::unix::process::CommandExt, path::PathBuf, process::Command, time::Instant,
+};
 use tempfile::TempDir;
 
 pub struct Run<'a> {
@@ -27,6 +29,13 @@ impl<'a> Run<'a> {
         command.env("RUNNER_TEMP", files.path().join("temp"));
         command.env("GREENLIGHT_EVENTS", files.path().join("events.jsonl"));
         Run { command, files, _world: world }
+    }
+
+    /// The post step behind a run, with what the runner gives back of its state.
+    pub(super) fn post(world: &'a World, folder: PathBuf, main: &Done) -> Run<'a> {
+        let mut run = Run::new(world, folder, &[]);
+        run.command.arg0("greenlight-post");
+        main.state.iter().fold(run, |run, (name, value)| run.env(&format!("STATE_{name}"), value))
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -62,7 +71,17 @@ pub struct Running {
 
 impl Running {
     pub fn interrupt(&self) {
-        self.child.signal(Signal::INT);
+        self.signal(Signal::INT);
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self.child.signal(signal);
+    }
+
+    /// Ends it on the spot, in the middle of whatever it does.
+    pub fn kill(self) -> Done {
+        self.signal(Signal::KILL);
+        self.end()
     }
 
     /// Waits until the run has told an event.

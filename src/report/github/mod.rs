@@ -20,7 +20,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::Notify, task::JoinHandle, time::Instant};
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 use trouble::Trouble;
 
 /// The reporter's end.
@@ -30,7 +34,7 @@ pub(super) struct Handle {
     job: Arc<Job>,
     pace: Pace,
     shared: Arc<Shared>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    task: Mutex<Option<JoinHandle<bool>>>,
 }
 
 /// What both ends see.
@@ -78,17 +82,35 @@ impl Handle {
         self.shared.changed.notify_one();
     }
 
-    /// Gives GitHub so long to be told the rest. What is to be said about it.
-    pub(super) async fn finish(&self, limit: Duration) -> Vec<String> {
-        let Some(task) = lock(&self.task).take() else { return Vec::new() };
-        *lock(&self.shared.deadline) = Some(Instant::now() + limit);
-        self.shared.changed.notify_one();
-        let abort = task.abort_handle();
-        if tokio::time::timeout(limit, task).await.is_err() {
-            abort.abort();
-            lock(&self.shared.trouble).untold(None);
-        }
-        lock(&self.shared.trouble).warnings(self.job.reads_only())
+    /// Gives GitHub so long to be told the rest, or less once `shorter` says so. Whether it was, and
+    /// what is to be said about it.
+    pub(super) async fn finish(
+        &self,
+        limit: Duration,
+        shorter: impl Future<Output = Duration>,
+    ) -> (bool, Vec<String>) {
+        let Some(mut task) = lock(&self.task).take() else { return (true, Vec::new()) };
+        let end_within = |limit| {
+            *lock(&self.shared.deadline) = Some(Instant::now() + limit);
+            self.shared.changed.notify_one();
+        };
+        end_within(limit);
+        let ended = tokio::select! {
+            ended = timeout(limit, &mut task) => ended,
+            limit = shorter => {
+                end_within(limit);
+                timeout(limit, &mut task).await
+            }
+        };
+        let told = match ended {
+            Ok(told) => told.unwrap_or_default(),
+            Err(_) => {
+                task.abort();
+                lock(&self.shared.trouble).untold(None);
+                false
+            }
+        };
+        (told, lock(&self.shared.trouble).warnings(self.job.reads_only()))
     }
 
     fn start(&self, reporter: &Arc<Inner>) {

@@ -23,9 +23,13 @@ type Result<T> = std::result::Result<T, Failure>;
 
 /// Between two writes, in the world's time: GitHub asks for it.
 const BETWEEN_WRITES: Duration = Duration::from_secs(1);
+/// With less time than this, GitHub isn't spared.
+const HURRY: Duration = Duration::from_secs(7);
 /// After an attempt without an answer; doubled after each further one. HTTP knows no speed.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// So many deployments before the own one are looked at.
+const LOOKED_BACK: usize = 5;
 /// So many attempts in a row without an answer, and GitHub counts as down.
 const DOWN: u32 = 3;
 
@@ -41,6 +45,8 @@ pub(super) struct Publisher {
     pull_request: PullRequest,
     /// In the order in which they are told; one that had no answer goes last.
     slots: Vec<Slot>,
+    /// What came before it was told by another process.
+    only_the_end: bool,
     pause: Option<Instant>,
     failures: u32,
     written: Option<Instant>,
@@ -69,12 +75,14 @@ impl Publisher {
             Sink::Deployment => options.deployment,
         };
         let slot = |sink: Sink| {
-            let id = if sink == Sink::Deployment { job.deployment } else { None };
-            Slot { sink, id, doubtful: false, told: None, at: None }
+            let resumed = options.resumed.as_ref().and_then(|ids| ids.get(sink.state()).copied());
+            let id = resumed.or(if sink == Sink::Deployment { job.deployment } else { None });
+            Slot { sink, id, doubtful: options.resumed.is_some(), told: None, at: None }
         };
         Ok(Publisher {
             client,
             slots: Sink::ALL.into_iter().filter(on).map(slot).collect(),
+            only_the_end: options.resumed.is_some(),
             job: job.clone(),
             pace: handle.pace,
             shared: handle.shared.clone(),
@@ -89,8 +97,8 @@ impl Publisher {
         })
     }
 
-    /// Until the run is at its end and GitHub knows.
-    pub(super) async fn run(mut self) {
+    /// Until the run is at its end and GitHub knows, or won't.
+    pub(super) async fn run(mut self) -> bool {
         let shared = self.shared.clone();
         let mut ending = false;
         loop {
@@ -101,11 +109,11 @@ impl Publisher {
             }
             let next = self.pass().await;
             match (next, deadline) {
-                (None, Some(_)) => return,
+                (None, Some(_)) => return true,
                 (None, None) => shared.changed.notified().await,
                 (Some(at), Some(deadline)) if at > deadline || self.failures > DOWN => {
                     lock(&shared.trouble).untold(None);
-                    return;
+                    return false;
                 }
                 (Some(at), _) => tokio::select! {
                     () = shared.changed.notified() => {}
@@ -148,7 +156,10 @@ impl Publisher {
         while at < self.slots.len() {
             let slot = &self.slots[at];
             let wanted = slot.sink.wanted(&lock(&self.history), &self.job);
-            let Some(wanted) = wanted.filter(|wanted| slot.told.as_ref() != Some(&wanted.body)) else {
+            let news = |wanted: &Wanted| {
+                slot.told.as_ref() != Some(&wanted.body) && (wanted.last || !self.only_the_end)
+            };
+            let Some(wanted) = wanted.filter(news) else {
                 at += 1;
                 continue;
             };
@@ -218,7 +229,19 @@ impl Publisher {
             state: &wanted.body,
         };
         let created = self.client.create_check(&check).await;
-        self.created(at, created)
+        self.created(at, created)?;
+        self.close_the_ones_before(&sha, &name, &external_id).await;
+        Ok(true)
+    }
+
+    /// A run that died leaves a check in progress, which nobody else would ever complete. One that
+    /// lives completes its own in the end, whatever is said of it here. Nothing hangs on it.
+    async fn close_the_ones_before(&mut self, sha: &str, name: &str, ours: &str) {
+        let Ok(open) = self.client.open_checks(sha, name, ours).await else { return };
+        for id in open {
+            self.breathe().await;
+            let _ = self.client.update_check(id, &say::github::taken_over(&self.job.run_url)).await;
+        }
     }
 
     async fn status(&mut self, wanted: &Wanted) -> Result<bool> {
@@ -305,12 +328,18 @@ impl Publisher {
                 && known.payload["greenlight"].is_string()
                 && known.payload["service"] == run.service.as_str()
         };
-        let Some(before) = known.iter().filter(before).max_by_key(|known| known.id) else { return };
-        if let Ok(Some(state)) = self.client.deployment_state(before.id).await
-            && state == "success"
-        {
-            self.breathe().await;
-            let _ = self.client.create_deployment_status(before.id, &json!({ "state": "inactive" })).await;
+        let mut before: Vec<_> = known.iter().filter(before).map(|known| known.id).collect();
+        before.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+        for id in before.into_iter().take(LOOKED_BACK) {
+            let Ok(Some(state)) = self.client.deployment_state(id).await else { return };
+            // One that is in progress still was left so by a run that died: the way is free.
+            if state == "success" || state == "in_progress" {
+                self.breathe().await;
+                let _ = self.client.create_deployment_status(id, &json!({ "state": "inactive" })).await;
+            }
+            if state == "success" || state == "inactive" {
+                return;
+            }
         }
     }
 
@@ -320,7 +349,7 @@ impl Publisher {
             Ok(id) => {
                 slot.id = Some(id);
                 if let Some(reporter) = self.reporter.upgrade() {
-                    Reporter(reporter).keep_state(slot.sink.state(), &id.to_string());
+                    Reporter(reporter).keep(slot.sink.state(), &id.to_string());
                 }
                 Ok(true)
             }
@@ -377,7 +406,10 @@ impl Publisher {
 
     /// Before every write.
     async fn breathe(&mut self) {
-        if let Some(written) = self.written {
+        // At an end that was called for there is no time for it.
+        let soon = Instant::now() + HURRY;
+        let hurried = lock(&self.shared.deadline).is_some_and(|deadline| deadline < soon);
+        if let Some(written) = self.written.filter(|_| !hurried) {
             sleep_until(written + self.pace.real(BETWEEN_WRITES)).await;
         }
         self.written = Some(Instant::now());

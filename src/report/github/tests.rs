@@ -1,6 +1,7 @@
 //! What GitHub is told of a story, and what becomes of a GitHub that won't listen.
 
 use crate::{
+    cancel::Cancel,
     event::Event,
     github::stub::{Answer, Request, Stub},
     report::{GitHub, Options, Reporter, tests as story},
@@ -67,6 +68,10 @@ fn warnings(written: &story::Written) -> Vec<String> {
     text.lines().filter(|line| line.starts_with("::warning::GitHub")).map(str::to_owned).collect()
 }
 
+fn writes(stub: &Stub) -> Vec<String> {
+    stub.lines().into_iter().filter(|line| !line.starts_with("GET")).collect()
+}
+
 fn last(stub: &Stub, line: &str) -> Value {
     stub.requests().into_iter().rfind(|request| request.line() == line).unwrap().body
 }
@@ -78,10 +83,10 @@ async fn every_place_ends_with_the_outcome() {
     let state = folder.path().join("state").to_string_lossy().into_owned();
     let (reporter, written) = reporter(&stub, all(), &[("GITHUB_STATE", &state)]);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
 
     assert_eq!(warnings(&written), [""; 0], "{:?}", stub.lines());
-    let check = stub.requests().into_iter().rfind(|r| r.path.contains("check-runs")).unwrap().body;
+    let check = last(&stub, "POST /repos/o/r/check-runs");
     assert_eq!((&check["status"], &check["conclusion"]), (&json!("completed"), &json!("success")));
     let status = last(&stub, &format!("POST /repos/o/r/statuses/{SHA}"));
     assert_eq!(status["state"], "success");
@@ -98,13 +103,51 @@ async fn every_place_ends_with_the_outcome() {
 }
 
 #[tokio::test]
+async fn a_check_that_a_dead_run_left_is_closed() {
+    let stub = Stub::serve(|request| match request.path.contains("/check-runs?") {
+        true => Answer::of(
+            200,
+            json!({ "check_runs": [{ "id": 3, "external_id": "6.1" }, { "id": 11, "external_id": "7.1" }] }),
+        ),
+        false => granted(request),
+    })
+    .await;
+    let github = GitHub { status: false, comment: false, deployment: false, ..all() };
+    let (reporter, _) = reporter(&stub, github, &[]);
+    story::tell(&reporter, story::story());
+    reporter.finish(&Cancel::never()).await;
+    assert_eq!(writes(&stub), ["POST /repos/o/r/check-runs", "PATCH /repos/o/r/check-runs/3"]);
+    assert_eq!(last(&stub, "PATCH /repos/o/r/check-runs/3")["conclusion"], "cancelled");
+}
+
+#[tokio::test]
+async fn another_process_of_the_run_tells_the_end_at_what_there_is() {
+    let stub = Stub::serve(granted).await;
+    let ids = [("check_run_id", 11), ("comment_id", 12), ("github_deployment_id", 13)];
+    let resumed = Some(ids.map(|(name, id)| (name.to_owned(), id)).into());
+    let (reporter, written) = reporter(&stub, GitHub { resumed, ..all() }, &[]);
+    story::tell(&reporter, story::story());
+    reporter.finish(&Cancel::never()).await;
+    assert_eq!(warnings(&written), [""; 0], "{:?}", stub.lines());
+    assert_eq!(
+        writes(&stub),
+        [
+            "PATCH /repos/o/r/check-runs/11",
+            &format!("POST /repos/o/r/statuses/{SHA}"),
+            "PATCH /repos/o/r/issues/comments/12",
+            "POST /repos/o/r/deployments/13/statuses"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn changes_that_come_together_are_one_request() {
     let stub = Stub::serve(granted).await;
     let github = GitHub { status: false, comment: false, deployment: false, ..all() };
     let (reporter, _) = reporter(&stub, github, &[]);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
-    assert_eq!(stub.lines(), ["POST /repos/o/r/check-runs"]);
+    reporter.finish(&Cancel::never()).await;
+    assert_eq!(writes(&stub), ["POST /repos/o/r/check-runs"]);
 }
 
 #[tokio::test]
@@ -116,7 +159,7 @@ async fn a_token_that_reads_only_is_one_warning_with_what_to_add() {
     .await;
     let (reporter, written) = reporter(&stub, all(), &[]);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     insta::assert_snapshot!(warnings(&written).join("\n"), @"::warning::GitHub does not let the token write the check run, the commit status, the pull request's comment and the GitHub Deployment (403 Resource not accessible by integration), so they were left out. The deployment is not touched by it. Add `checks: write`, `statuses: write`, `pull-requests: write` and `deployments: write` to the job's `permissions:`, beside those that it names already.");
     // Each was tried once and then left alone.
     assert_eq!(stub.lines().iter().filter(|line| line.starts_with("POST")).count(), 4);
@@ -142,7 +185,7 @@ async fn a_github_that_comes_back_is_told_the_end() {
     let github = GitHub { status: false, comment: false, deployment: false, ..all() };
     let (reporter, written) = reporter(&stub, github, &[]);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     assert_eq!(warnings(&written), [""; 0]);
     assert_eq!(last(&stub, "POST /repos/o/r/check-runs")["conclusion"], "success");
 }
@@ -156,7 +199,7 @@ async fn a_limit_that_outlasts_the_run_is_one_warning() {
     .await;
     let (reporter, written) = reporter(&stub, all(), &[]);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     assert_eq!(stub.lines(), ["POST /repos/o/r/check-runs"]);
     insta::assert_snapshot!(warnings(&written).join("\n"), @"::warning::GitHub could not be told how this run ended (its rate limit is used up for another 15m). The deployment is not touched by it; the job log and the summary have all of it.");
 }
@@ -176,7 +219,7 @@ async fn a_creation_whose_answer_was_lost_makes_no_twin() {
     let github = GitHub { status: false, comment: false, deployment: false, ..all() };
     let (reporter, written) = reporter(&stub, github, &[]);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     assert_eq!(warnings(&written), [""; 0]);
     let lines = stub.lines();
     assert_eq!(lines.iter().filter(|line| line.starts_with("POST")).count(), 1, "{lines:?}");
@@ -198,7 +241,7 @@ async fn a_comment_that_was_deleted_is_written_anew() {
     let github = GitHub { status: false, check: false, deployment: false, ..all() };
     let (reporter, written) = reporter(&stub, github, &[]);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     assert_eq!(warnings(&written), [""; 0]);
     assert_eq!(
         stub.lines()[1..],
@@ -212,7 +255,7 @@ async fn a_job_with_an_environment_has_its_deployment_already() {
     let (reporter, _) = reporter(&stub, all(), &[]);
     reporter.has_environment();
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     assert!(!stub.lines().iter().any(|line| line.contains("/deployments")), "{:?}", stub.lines());
 }
 
@@ -223,7 +266,7 @@ async fn a_push_asks_for_its_pull_request() {
     let push = [("GITHUB_EVENT_NAME", "push"), ("GITHUB_EVENT_PATH", "/nowhere"), ("GITHUB_SHA", SHA)];
     let (reporter, _) = reporter(&stub, github, &push);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     assert_eq!(
         stub.lines(),
         [
@@ -255,7 +298,7 @@ async fn the_deployment_before_is_retired() {
     let github = GitHub { status: false, check: false, comment: false, ..all() };
     let (reporter, _) = reporter(&stub, github, &[]);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     assert_eq!(last(&stub, "POST /repos/o/r/deployments/8/statuses"), json!({ "state": "inactive" }));
 }
 
@@ -264,7 +307,7 @@ async fn without_a_job_nothing_is_asked() {
     let stub = Stub::serve(granted).await;
     let (reporter, _) = reporter(&stub, all(), &[("GITHUB_ACTIONS", "")]);
     story::tell(&reporter, story::story());
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     assert_eq!(stub.lines(), [""; 0]);
 }
 
@@ -276,7 +319,7 @@ async fn a_secret_is_in_no_comment() {
     let mut events = story::story();
     events.insert(6, Event::Planned { text: "a hunter2hunter2 b".into(), plan: Value::Null });
     story::tell(&reporter, events);
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     let told: Vec<_> = stub.requests().iter().map(|request| request.body.to_string()).collect();
     assert!(told.iter().any(|body| body.contains("a *** b")), "{told:?}");
     assert!(!told.iter().any(|body| body.contains("hunter2")), "{told:?}");
