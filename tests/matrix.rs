@@ -61,16 +61,15 @@ impl Way {
         if self == Way::RolledBack { 5 } else { 0 }
     }
 
-    /// What only this way calls, or calls otherwise than the first.
-    fn is_about(self, operation: &str) -> bool {
+    /// What this way calls at other moments than the first.
+    fn calls_otherwise(self, operation: &str) -> bool {
         match self {
             Way::Succeeds => true,
             Way::RolledBack => [
-                "codedeploy:StopDeployment",
                 "codedeploy:GetDeployment",
                 "ecs:DescribeServices",
                 "elasticloadbalancing:DescribeListeners",
-                "checks/update",
+                "github:checks/update",
             ]
             .contains(&operation),
             Way::Renews => operation.starts_with("sts:Assume") || operation == "oidc:token",
@@ -111,11 +110,14 @@ const OPERATIONS: &[(&str, Part)] = &[
     ("ecr:GetRepositoryPolicy", Part::Optional),
     ("ecs:DescribeServices", Part::Read),
     ("ecs:DescribeTaskDefinition", Part::Read),
+    ("ecs:DescribeTasks", Part::Optional),
+    ("ecs:ListTasks", Part::Optional),
     ("ecs:RegisterTaskDefinition", Part::Write),
     ("elasticloadbalancing:DescribeListeners", Part::Read),
     ("elasticloadbalancing:DescribeLoadBalancers", Part::Optional),
     ("elasticloadbalancing:DescribeRules", Part::Optional),
     ("elasticloadbalancing:DescribeTargetGroups", Part::Optional),
+    ("elasticloadbalancing:DescribeTargetHealth", Part::Optional),
     ("github:checks/create", Part::GitHubWrite),
     ("github:checks/update", Part::GitHubWrite),
     ("github:issues/create-comment", Part::GitHubWrite),
@@ -180,6 +182,7 @@ impl Cell {
 }
 
 /// The world before a run: nothing of it may be lost where a run says that it touched nothing.
+#[derive(Debug)]
 struct Before {
     live: String,
     weights: BTreeMap<String, u64>,
@@ -218,15 +221,17 @@ fn recorded(project: &Project, way: Way) -> BTreeMap<String, u64> {
     calls.as_object().unwrap().iter().map(named).collect()
 }
 
-fn cells(project: &Project) -> Vec<Cell> {
+/// The cells, and where the matrix isn't what runs call.
+fn cells(project: &Project) -> (Vec<Cell>, Vec<String>) {
     let mut cells = Vec::new();
     let mut called = BTreeSet::new();
     for way in [Way::Succeeds, Way::RolledBack, Way::Renews] {
         let calls = recorded(project, way);
-        called.extend(calls.keys().cloned());
         for (operation, part) in OPERATIONS.iter().copied() {
-            let bare = operation.strip_prefix("github:").unwrap_or(operation);
-            let Some(count) = calls.get(operation).filter(|_| way.is_about(bare)) else { continue };
+            let Some(count) = calls.get(operation) else { continue };
+            if called.contains(operation) && !way.calls_otherwise(operation) {
+                continue;
+            }
             let (passing, refusals) = match part {
                 Part::GitHubWrite => (PASSING_WRITE, GITHUB_REFUSALS),
                 Part::GitHubRead => (PASSING, GITHUB_REFUSALS),
@@ -243,13 +248,13 @@ fn cells(project: &Project) -> Vec<Cell> {
                 }
             }
         }
+        called.extend(calls.into_keys());
     }
     let known: BTreeSet<String> = OPERATIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let unknown: Vec<_> = called.difference(&known).collect();
-    assert!(unknown.is_empty(), "the matrix has no {unknown:?}, which a run calls");
-    let gone: Vec<_> = known.difference(&called).collect();
-    assert!(gone.is_empty(), "no run calls {gone:?}");
-    cells
+    let unknown =
+        called.difference(&known).map(|name| format!("the matrix has no {name}, which a run calls"));
+    let gone = known.difference(&called).map(|name| format!("no run calls {name}"));
+    (cells, unknown.chain(gone).collect())
 }
 
 /// Why a cell isn't right.
@@ -300,10 +305,9 @@ fn judge(cell: &Cell, world: &World, before: &Before, done: &Done) {
         assert!(said.contains("registered and unused"), "the unused revision isn't told of");
     }
 
-    if !github || cell.passes() {
+    // Where GitHub's no keeps it from being told, the log says so.
+    if !github || cell.passes() || !said.contains("warning") {
         github_knows(code, &state);
-    } else {
-        assert!(said.contains("warning"), "nothing is said of GitHub's no");
     }
 }
 
@@ -370,7 +374,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn every_call_survives_every_trouble() {
     let project = Project::hello();
-    let all = cells(&project);
+    let (all, gaps) = cells(&project);
     let total = all.len();
     let chosen = if let Ok(wanted) = env::var("GREENLIGHT_TEST_CELL") {
         all.into_iter().filter(|cell| cell.name().contains(&wanted)).collect()
@@ -405,5 +409,6 @@ fn every_call_survives_every_trouble() {
         chosen.len(),
         started.elapsed().as_secs()
     );
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let wrong = [gaps, failed].concat();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -60,6 +60,15 @@ struct Slot {
     doubtful: bool,
     told: Option<Value>,
     at: Option<Instant>,
+    /// Its last word was refused once.
+    insisted: bool,
+}
+
+impl Slot {
+    /// Something of this run is at GitHub already.
+    fn stands(&self) -> bool {
+        self.id.is_some() || self.told.is_some()
+    }
 }
 
 impl Publisher {
@@ -77,7 +86,7 @@ impl Publisher {
         let slot = |sink: Sink| {
             let resumed = options.resumed.as_ref().and_then(|ids| ids.get(sink.state()).copied());
             let id = resumed.or(if sink == Sink::Deployment { job.deployment } else { None });
-            Slot { sink, id, doubtful: options.resumed.is_some(), told: None, at: None }
+            Slot { sink, id, doubtful: options.resumed.is_some(), told: None, at: None, insisted: false }
         };
         Ok(Publisher {
             client,
@@ -186,6 +195,17 @@ impl Publisher {
                 }
                 // There is nothing it could be told about.
                 Ok(false) => drop(self.slots.remove(at)),
+                // What stands there already must not stay as it is: the next news is tried again.
+                Err(Failure::Denied(_) | Failure::Missing(_) | Failure::Rejected(_))
+                    if self.slots[at].stands() && !wanted.last =>
+                {
+                    let slot = &mut self.slots[at];
+                    slot.told = Some(wanted.body);
+                    slot.at = Some(Instant::now());
+                    at += 1;
+                }
+                Err(Failure::Denied(_) | Failure::Missing(_) | Failure::Rejected(_))
+                    if self.slots[at].stands() && !std::mem::replace(&mut self.slots[at].insisted, true) => {}
                 Err(Failure::Denied(message)) => {
                     lock(&self.shared.trouble).denied(sink.denied(), message);
                     self.slots.remove(at);
