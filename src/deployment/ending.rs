@@ -10,8 +10,8 @@ use super::{
 use crate::{
     event::Event,
     explain::{self, Explanation, Known},
-    outcome::{Outcome, Word},
-    say::deployment as say,
+    outcome::{Finding, Outcome, Word},
+    say::{deployment as say, refusals},
     verified,
 };
 use std::time::Duration;
@@ -20,6 +20,13 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_secs(2);
 /// Looks for a rollback's id on a deployment that should have one, and for production to settle.
 const SETTLE_LOOKS: usize = 15;
+
+/// Production isn't as it should be, or can't be read.
+struct Unsettled {
+    /// In words.
+    production: String,
+    unread: Option<Finding>,
+}
 
 impl Follow<'_> {
     /// CodeDeploy says so; production says whether it is true.
@@ -31,9 +38,13 @@ impl Follow<'_> {
                 let production = say::production(&production, &self.id, &self.task_definition);
                 Outcome::new(Word::Succeeded, say::succeeded(&self.id), production)
             }
-            Err(production) => {
-                let mut outcome =
-                    Outcome::new(Word::NeedsAttention, say::succeeded_elsewhere(&self.id), production);
+            Err(Unsettled { production, unread }) => {
+                let happened = match unread {
+                    Some(_) => say::succeeded_unread(&self.id),
+                    None => say::succeeded_elsewhere(&self.id),
+                };
+                let mut outcome = Outcome::new(Word::NeedsAttention, happened, production);
+                outcome.findings.extend(unread);
                 outcome.next = Some(say::look_at_console(&self.id));
                 outcome
             }
@@ -102,6 +113,7 @@ impl Follow<'_> {
             });
             self.follow_rollback(rollback).await;
         }
+        let mut unread_production = None;
         let mut outcome = match self.settled(|production| self.is_back(production)).await {
             Ok(production) => {
                 self.tell_back(&production);
@@ -113,7 +125,8 @@ impl Follow<'_> {
                 outcome.next = Some(say::FIX_AND_DEPLOY.to_owned());
                 outcome
             }
-            Err(production) => {
+            Err(Unsettled { production, unread }) => {
+                unread_production = unread;
                 let mut outcome = Outcome::new(
                     Word::NeedsAttention,
                     say::not_rolled_back(&self.id, rollback.as_deref()),
@@ -134,6 +147,7 @@ impl Follow<'_> {
             outcome.findings = vec![cause];
             outcome.evidence = evidence;
         }
+        outcome.findings.extend(unread_production);
         outcome.rollback_deployment = rollback;
         outcome
     }
@@ -233,7 +247,7 @@ impl Follow<'_> {
     }
 
     /// Reads production until it is as it should be; what it is instead, in words, when it isn't.
-    async fn settled(&self, right: impl Fn(&Production) -> bool) -> Result<Production, String> {
+    async fn settled(&self, right: impl Fn(&Production) -> bool) -> Result<Production, Unsettled> {
         let mut last = say::PRODUCTION_UNREAD.to_owned();
         for look in 0..SETTLE_LOOKS {
             if look > 0 {
@@ -243,10 +257,13 @@ impl Follow<'_> {
                 Ok(production) if right(&production) => return Ok(production),
                 Ok(production) => last = say::production(&production, &self.id, &self.task_definition),
                 Err(failure) if failure.may_pass() => {}
-                Err(failure) => return Err(say::production_denied(&failure)),
+                Err(failure) => {
+                    let production = say::production_denied(&failure);
+                    return Err(Unsettled { production, unread: Some(refusals::failure(&failure)) });
+                }
             }
         }
-        Err(last)
+        Err(Unsettled { production: last, unread: None })
     }
 
     /// Production in words, as it reads at this moment.

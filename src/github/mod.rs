@@ -11,7 +11,10 @@ pub use failure::Failure;
 
 use anyhow::Context;
 use octocrab::{FromResponse, Octocrab, Page};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -251,16 +254,14 @@ impl Client {
         Ok(self.octocrab.post(self.route(path), Some(body)).await?)
     }
 
-    /// The same where nothing of the answer is needed.
+    /// The same where nothing of the answer is needed, but that it is GitHub's.
     async fn send_post(&self, path: &str, body: &impl Serialize) -> Result<()> {
-        let answer = self.octocrab._post(self.route(path), Some(body)).await?;
-        octocrab::map_github_error(answer).await?;
+        let IgnoredAny = self.post(path, body).await?;
         Ok(())
     }
 
     async fn patch(&self, path: &str, body: &impl Serialize) -> Result<()> {
-        let answer = self.octocrab._patch(self.route(path), Some(body)).await?;
-        octocrab::map_github_error(answer).await?;
+        let IgnoredAny = self.octocrab.patch(self.route(path), Some(body)).await?;
         Ok(())
     }
 

@@ -79,6 +79,10 @@ pub fn succeeded_elsewhere(id: &str) -> String {
     format!("CodeDeploy calls deployment {id} a success, but production doesn't read as being on it.")
 }
 
+pub fn succeeded_unread(id: &str) -> String {
+    format!("CodeDeploy calls deployment {id} a success; whether production is on it could not be read.")
+}
+
 pub fn rolled_back(id: &str, rollback: Option<&str>) -> String {
     match rollback {
         Some(rollback) => format!("Deployment {id} failed and was rolled back by {rollback}."),

@@ -283,8 +283,14 @@ impl Publisher {
         if let Some(id) = self.slots[at].id {
             self.breathe().await;
             match self.client.update_comment(id, body).await {
-                // Deleted meanwhile.
-                Err(Failure::Missing(_)) => self.slots[at].id = None,
+                Err(Failure::Missing(message)) => {
+                    let marker = say::github::marker(&run);
+                    if self.client.find_comment(number, &marker, ACTIONS_LOGIN).await? == Some(id) {
+                        return Err(Failure::Missing(message));
+                    }
+                    // Deleted meanwhile.
+                    self.slots[at].id = None;
+                }
                 told => return told.map(|()| true),
             }
         }
