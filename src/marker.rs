@@ -209,6 +209,27 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    #[test]
+    fn a_way_back_is_the_work_of_the_revision_that_comes_back() {
+        let bad = Marker { commit: Some("f".repeat(40)), run: "77.1".into(), ..marker() };
+        let good = Found::in_description(&marker().to_string()).unwrap();
+        let description = way_back(Some(&good), &bad);
+        let found = Found::in_description(&description).unwrap();
+        assert!(marker().owns(&found) && !bad.owns(&found), "{description}");
+        assert_eq!((found.run(), found.commit()), (Some("77.1"), marker().commit.as_deref()));
+        assert!(goes_back(&description) && !goes_back(&marker().description()));
+        assert!(!goes_back("taken back"));
+        // What nobody of ours registered belongs to no commit.
+        let unmarked = way_back(None, &bad);
+        let found = Found::in_description(&unmarked).unwrap();
+        assert!(goes_back(&unmarked) && !bad.owns(&found) && found.commit().is_none(), "{unmarked}");
+        let long =
+            Marker { repository: "r".repeat(90), environment: "e".repeat(90), run: "1".repeat(90), ..bad };
+        let found = Found::in_description(&long.to_string()).unwrap();
+        assert!(way_back(Some(&found), &long).len() <= DESCRIPTION_LIMIT);
+        assert!(way_back(None, &long).len() <= DESCRIPTION_LIMIT);
+    }
+
     fn marker() -> Marker {
         Marker {
             repository: "acme/hello".into(),

@@ -213,6 +213,15 @@ fn where_no_stop_is_taken_any_more_a_new_deployment_brings_blue_back() {
     assert_eq!(text(back, "id"), done.output("deployment-id"));
     assert!(text(back, "description").ends_with(" back"), "{back}");
     assert_eq!(verified(&world, shifted.output("task-definition-arn")).as_deref(), Some("taken-back"));
+
+    // Asked for again while what was left still stands by, it doesn't go back to that.
+    let before = world.written();
+    world
+        .run(&["rollback"])
+        .end()
+        .expect(0, "rolled-back-on-request")
+        .says(&["Production was on its way back already", "Production is on hello:1"]);
+    assert_eq!(world.written(), before);
 }
 
 #[test]
@@ -285,14 +294,7 @@ fn an_alarm_that_rings_for_the_bad_release_does_not_block_the_way_back() {
     change(&world, "MISBEHAVE", "errors");
     // The stand-in's check of green is answered well, and then production isn't.
     deploy(&world, &AT_ONCE);
-    let url = world.variable("PRODUCTION_URL").trim_end_matches('/').to_owned();
-    world.until(|world| {
-        for _ in 0..20 {
-            request(&url);
-        }
-        let state = world.state();
-        list(&state, "alarms").iter().any(|alarm| alarm["state"] == "ALARM")
-    });
+    ring(&world);
     world
         .run(&["rollback"])
         .end()
@@ -302,6 +304,48 @@ fn an_alarm_that_rings_for_the_bad_release_does_not_block_the_way_back() {
     let last = world.deployments().pop().unwrap();
     world.until(|world| text(world.deployments().last().unwrap(), "status") != "InProgress");
     assert_ne!(last["status"], "Stopped");
+}
+
+#[test]
+fn an_alarm_that_rings_and_may_not_be_left_out_is_told_before_anything_starts() {
+    let world = document(|_| {});
+    deploy(&world, &AT_ONCE);
+    change(&world, "MISBEHAVE", "errors");
+    deploy(&world, &AT_ONCE);
+    ring(&world);
+    let before = world.written();
+    world
+        .run(&["rollback"])
+        .end()
+        .expect(3, "refused")
+        .says(&["is in ALARM and would stop the way back", "Allow `codedeploy:UpdateDeploymentGroup`"]);
+    assert_eq!(world.written()["deployments"], before["deployments"]);
+}
+
+#[test]
+fn what_nobody_of_ours_started_is_told_with_whose_it_is() {
+    let world = World::of(Project::hello(), &["--fault", "deployment-active", "--speed", "20"]);
+    world.run(&["approve"]).end().expect(3, "refused");
+    let before = world.live();
+    world
+        .run(&["rollback"])
+        .end()
+        .expect(0, "rolled-back-on-request")
+        .says(&["carries no mark of Greenlight's: somebody else started it"]);
+    assert_eq!((shares(&world), world.live()), (vec![100, 0], before));
+    assert_eq!(world.deployments()[0]["status"], "Stopped");
+}
+
+/// Asks until the alarm has seen enough.
+fn ring(world: &World) {
+    let url = world.variable("PRODUCTION_URL").trim_end_matches('/').to_owned();
+    world.until(|world| {
+        for _ in 0..20 {
+            request(&url);
+        }
+        let state = world.state();
+        list(&state, "alarms").iter().any(|alarm| alarm["name"] == "hello-5xx" && alarm["state"] == "ALARM")
+    });
 }
 
 #[test]

@@ -101,12 +101,20 @@ async fn follow(visit: &Visit<'_>, active: &Active) -> Result<Outcome> {
     if active.is_rollback {
         let context = visit.context(attached.course.without_alarms().to_look_on());
         let outcome = deployment::follow(&context, Conduct::Stopped, created, brought).await;
-        return Ok(redeploy::stopped(&context, outcome));
+        return Ok(was_under_way(redeploy::stopped(&context, outcome)));
     }
     let course = attached.course.way_back(&attached.course.live_arn, visit.pace);
     let context = visit.context(course);
     let outcome = deployment::follow(&context, Conduct::Return, created, brought).await;
-    Ok(redeploy::returned(&context, outcome))
+    Ok(was_under_way(redeploy::returned(&context, outcome)))
+}
+
+/// Others began it: how long it took is theirs to tell.
+fn was_under_way(mut outcome: Outcome) -> Outcome {
+    if outcome.word == Word::RolledBackOnRequest {
+        outcome.happened = say::back::was_under_way(outcome.deployment.as_deref().unwrap_or_default());
+    }
+    outcome
 }
 
 /// After a deployment was stopped or finished, a new one: of what was planned, or else of what

@@ -293,7 +293,7 @@ impl Follow<'_> {
             Phase::Testing | Phase::Ready => Some(budget.shift + end),
             Phase::Shifting => Some(remaining.unwrap_or(budget.shift) + end),
             Phase::Shifted => Some(end),
-            Phase::TerminationWait => remaining,
+            Phase::TerminationWait => remaining.map(|remaining| remaining.min(end)),
             _ => None,
         }
     }

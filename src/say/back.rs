@@ -182,6 +182,10 @@ pub fn returned(id: &str, took: Duration) -> String {
     )
 }
 
+pub fn was_under_way(id: &str) -> String {
+    format!("Production was on its way back already, by deployment {id}, and is there.")
+}
+
 pub fn left_standing(left: &str, termination_wait: Duration) -> String {
     format!(
         "{} still stands by for {}: stopping the deployment before that would bring it back. {DEPLOY_WHEN_MENDED}",
