@@ -178,7 +178,11 @@ fn green_crashes_for_an_hour() {
 #[test]
 fn green_unhealthy() {
     fails_fast("green-unhealthy")
-        .because(&["Green isn't healthy: ", "Health checks failed with these codes: [503]"])
+        .because(&[
+            "Green isn't healthy: ",
+            "check of /healthz: Health checks failed with these codes: [503]",
+            ", wanted 200.",
+        ])
         .says(&["Task failed ELB health checks"]);
 }
 

@@ -47,8 +47,9 @@ impl Follow<'_> {
         let alarm = self.watch.alarms.look(context.clients, context.report, now).await;
         let Some(alarm) = alarm.filter(|_| !self.watch.stopping) else { return };
         context.report.tell(Event::Note { text: watch_say::stops_for_alarm(&alarm) });
-        self.stopped_for = Some(watch_say::tripped(&alarm));
-        self.stop().await;
+        if self.stop().await {
+            self.stopped_for = Some(watch_say::tripped(&alarm));
+        }
     }
 
     async fn look_at_start(&mut self, green: &Side) {
@@ -70,11 +71,13 @@ impl Follow<'_> {
         let Some(group) = group else { return };
         let text = watch_say::stops_for_tasks(group.count, group.one.words());
         context.report.tell(Event::Note { text });
-        self.watch.gave_up_after = Some(group.count);
-        self.stop().await;
+        if self.stop().await {
+            self.watch.gave_up_after = Some(group.count);
+        }
     }
 
-    async fn stop(&mut self) {
+    /// Whether the stop is, or may be, on its way.
+    async fn stop(&mut self) -> bool {
         match self.context.ask_to_stop(&self.id).await {
             Ok(()) => self.watch.stopping = true,
             // It is asked again with the next look.
@@ -83,7 +86,9 @@ impl Follow<'_> {
                 self.watch.stopping = true;
                 let text = say::not_stopped(&self.id, &failure);
                 self.context.report.tell(Event::Warning { text });
+                return false;
             }
         }
+        true
     }
 }

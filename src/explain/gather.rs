@@ -31,6 +31,7 @@ pub struct Gathered {
     pub image: Option<String>,
     pub lacking: Option<Lacking>,
     pub targets: Option<Targets>,
+    pub health_check: Option<HealthCheck>,
     /// What the service says of green and that tells of trouble, the newest first.
     pub events: Vec<String>,
     pub log: Option<TailOf>,
@@ -52,7 +53,6 @@ pub struct Targets {
     /// The reason's code, and the words to it.
     pub reason: String,
     pub description: String,
-    pub check: Option<HealthCheck>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,6 +132,11 @@ pub async fn gather(failed: &Failed<'_>) -> Gathered {
         },
     );
     found.targets = found.take(targets).flatten();
+    let fails_check = found.targets.is_some()
+        || found.tasks.first().is_some_and(|group| group.one.why() == Why::BalancerHealth);
+    if let Some(group) = green.target_group.as_deref().filter(|_| fails_check) {
+        found.health_check = found.take(limited(health_check(failed, group)).await).flatten();
+    }
     found.lacking = found.take(lacking).flatten();
     found.log = log;
     found
@@ -263,27 +268,26 @@ async fn log(failed: &Failed<'_>, container: &ContainerDefinition, task: &str) -
 /// Green's targets, when some aren't healthy and it says why.
 async fn targets(failed: &Failed<'_>, group: &str) -> Result<Option<Targets>, Failure> {
     use aws_sdk_elasticloadbalancingv2::types::TargetHealthStateEnum as State;
-    let elbv2 = failed.clients.elbv2();
-    let answer = elbv2.describe_target_health().target_group_arn(group).send().await;
+    let answer = failed.clients.elbv2().describe_target_health().target_group_arn(group).send().await;
     let answer = answer.map_err(failed.clients.failed("elasticloadbalancing:DescribeTargetHealth"))?;
     let healths: Vec<_> =
         answer.target_health_descriptions().iter().filter_map(|d| d.target_health()).collect();
     let sick: Vec<_> = healths.iter().filter(|h| h.state() == Some(&State::Unhealthy)).collect();
-    let Some(first) = sick.first() else { return Ok(None) };
-    let reason = first.reason().map(|r| r.as_str().to_owned()).unwrap_or_default();
-    let described = elbv2.describe_target_groups().target_group_arns(group).send().await;
-    // Without it, the path isn't named.
-    let described =
-        described.ok().and_then(|answer| answer.target_groups.unwrap_or_default().into_iter().next());
-    Ok(Some(Targets {
+    Ok(sick.first().map(|first| Targets {
         unhealthy: sick.len(),
         all: healths.len(),
-        reason,
+        reason: first.reason().map(|r| r.as_str().to_owned()).unwrap_or_default(),
         description: first.description().unwrap_or_default().to_owned(),
-        check: described.and_then(|group| {
-            let matcher = group.matcher.and_then(|m| m.http_code.or(m.grpc_code));
-            Some(HealthCheck { path: group.health_check_path?, matcher: matcher.unwrap_or_default() })
-        }),
+    }))
+}
+
+/// What the load balancer asks green's targets.
+async fn health_check(failed: &Failed<'_>, group: &str) -> Result<Option<HealthCheck>, Failure> {
+    let answer = failed.clients.elbv2().describe_target_groups().target_group_arns(group).send().await;
+    let answer = answer.map_err(failed.clients.failed("elasticloadbalancing:DescribeTargetGroups"))?;
+    Ok(answer.target_groups.unwrap_or_default().into_iter().next().and_then(|group| {
+        let matcher = group.matcher.and_then(|m| m.http_code.or(m.grpc_code));
+        Some(HealthCheck { path: group.health_check_path?, matcher: matcher.unwrap_or_default() })
     }))
 }
 

@@ -36,7 +36,7 @@ pub fn cause(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) -> Fi
             "CloudTrail knows who called `StopDeployment`: ask why, then deploy again.",
         ),
         Likeliest::Tasks(group) => tasks(failed, found, group),
-        Likeliest::Unhealthy(targets) => unhealthy(Some(targets), &found.events),
+        Likeliest::Unhealthy(targets) => unhealthy(found, Some(targets)),
         Likeliest::Unplaced(event) => Finding::new(
             format!("The service can't start green: it {}", sentence(event)),
             "Give the cluster room for blue and green together, then deploy again.",
@@ -53,7 +53,7 @@ pub fn cause(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) -> Fi
 pub fn evidence(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) -> Evidence {
     let mut facts = Vec::new();
     let mut fact = |about: &str, text: String| {
-        facts.push(Fact { about: about.to_owned(), text: cut(&text, TEXT).into_owned() });
+        facts.push(Fact { about: about.to_owned(), text: cut(&named(&text), TEXT).into_owned() });
     };
     let ours = matches!(likeliest, Likeliest::Ours(_) | Likeliest::StoppedOutside | Likeliest::Said)
         || failed.known.gave_up_after.is_some();
@@ -70,9 +70,11 @@ pub fn evidence(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) ->
         _ => false,
     };
     if let (Some(targets), false) = (&found.targets, told) {
-        fact("targets", unhealthy(Some(targets), &[]).what);
+        fact("targets", unhealthy(found, Some(targets)).what);
     }
-    for event in found.events.iter().take(EVENTS) {
+    // What stopped tasks tell themselves, the service only tells once more.
+    let news = |event: &&String| found.tasks.is_empty() || event.contains("unable to place");
+    for event in found.events.iter().filter(news).take(EVENTS) {
         if !matches!(likeliest, Likeliest::Unplaced(told) if told == event) {
             fact("service", event.clone());
         }
@@ -190,7 +192,7 @@ fn tasks(failed: &Failed<'_>, found: &Gathered, group: &Group) -> Finding {
             "See the `healthCheck` of the task definition and what the container logged last; `startPeriod` gives it time to boot."
                 .to_owned(),
         ),
-        Why::BalancerHealth => return unhealthy(found.targets.as_ref(), &found.events),
+        Why::BalancerHealth => return unhealthy(found, found.targets.as_ref()),
     };
     Finding::new(what, fix)
 }
@@ -264,26 +266,25 @@ fn denied_pull(failed: &Failed<'_>, found: &Gathered, task: &Ended, pull: Pull, 
 }
 
 /// Green doesn't pass the load balancer's check: the measured answer beside the wanted one.
-fn unhealthy(targets: Option<&Targets>, events: &[String]) -> Finding {
+fn unhealthy(found: &Gathered, targets: Option<&Targets>) -> Finding {
+    let check = found.health_check.as_ref();
+    let asked = check.map(|c| format!(" of {}", c.path)).unwrap_or_default();
+    let wanted = check.filter(|c| !c.matcher.is_empty());
+    let wanted = wanted.map(|c| format!(", wanted {}", c.matcher)).unwrap_or_default();
     let what = match targets {
-        Some(Targets { unhealthy, all, reason, description, check }) => {
-            let asked = check.as_ref().map(|c| format!(" of {}", c.path)).unwrap_or_default();
-            let wanted = check.as_ref().filter(|c| !c.matcher.is_empty());
-            let wanted = wanted.map(|c| format!(", wanted {}", c.matcher)).unwrap_or_default();
-            format!(
-                "Green isn't healthy: {unhealthy} of {all} targets fail the load balancer's check{asked}: {} ({reason}){wanted}.",
-                description.trim_end_matches('.')
-            )
-        }
+        Some(Targets { unhealthy, all, reason, description }) => format!(
+            "Green isn't healthy: {unhealthy} of {all} targets fail the load balancer's check{asked}: {} ({reason}){wanted}.",
+            description.trim_end_matches('.')
+        ),
         None => {
-            let reason = events.iter().find_map(|e| e.split_once("(reason ")).map(|(_, reason)| reason);
+            let reason = found.events.iter().find_map(|e| e.split_once("(reason ")).map(|(_, reason)| reason);
             let reason = reason.map(|r| format!(": {}", r.trim_end_matches([')', '.']))).unwrap_or_default();
-            format!("Green isn't healthy: its tasks fail the load balancer's health check{reason}.")
+            format!("Green isn't healthy: its tasks fail the load balancer's check{asked}{reason}{wanted}.")
         }
     };
     Finding::new(
         what,
-        "See what the container answers on that path and port, what it logged last, and whether the service's health check grace period lets it boot.",
+        "See what the container answers there, what it logged last, and whether the service's health check grace period lets it boot.",
     )
 }
 
@@ -367,11 +368,56 @@ fn signal(code: i32) -> &'static str {
 
 /// A foreign text at the end of a sentence of ours.
 fn sentence(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = named(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     format!("{}.", cut(text.trim_end_matches('.'), TEXT))
+}
+
+/// Target groups by their names instead of their ARNs.
+pub fn named(text: &str) -> String {
+    let word = |word: &str| {
+        let name = word.split_once(":targetgroup/").filter(|_| word.starts_with("arn:"));
+        match name.and_then(|(_, name)| name.split_once('/')) {
+            Some((name, id)) => {
+                format!("{name}{}", id.trim_start_matches(|c: char| c.is_ascii_alphanumeric()))
+            }
+            None => word.to_owned(),
+        }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn lower(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn target_groups_have_names() {
+        let arn =
+            "arn:aws:elasticloadbalancing:eu-central-1:222222222222:targetgroup/hello-green/d368080638639b8e";
+        assert_eq!(
+            named(&format!("is unhealthy in (target-group {arn}) due to x")),
+            "is unhealthy in (target-group hello-green) due to x"
+        );
+        assert_eq!(named("nothing of arn:aws:ecs:x:y:service/a/b"), "nothing of arn:aws:ecs:x:y:service/a/b");
+    }
+
+    #[test]
+    fn tasks_that_stopped_alike_are_one_line() {
+        let app = crate::task::Exit { name: "app".into(), code: Some(3), ..Default::default() };
+        let one = Ended {
+            stop_code: "EssentialContainerExited".into(),
+            reason: "Essential container in task exited".into(),
+            containers: vec![app],
+            ..Ended::default()
+        };
+        assert_eq!(
+            group_line(&Group { count: 4, one }),
+            "4 stopped alike: EssentialContainerExited: Essential container in task exited; `app`: exit code 3"
+        );
+    }
 }

@@ -1,7 +1,10 @@
 //! What is said about what is watched beside a deployment: alarms, green's start.
 
-use super::current::unseen;
-use crate::{aws::Failure, outcome::Finding, watch::AlarmNow};
+use super::{current::unseen, explain::named};
+use crate::{aws::Failure, outcome::Finding, report::foreign::cut, watch::AlarmNow};
+
+/// Characters of a reason that the end tells in full.
+const WORDS: usize = 100;
 
 pub fn alarms_unseen(failure: &Failure, ours: &[String]) -> String {
     match ours {
@@ -38,7 +41,9 @@ pub fn stops_for_alarm(alarm: &AlarmNow) -> String {
 }
 
 pub fn stops_for_tasks(count: usize, words: &str) -> String {
+    let words = named(words);
     format!(
-        "{count} of green's tasks stopped for one reason and none is healthy ({words}): stopping the deployment and rolling it back"
+        "{count} of green's tasks stopped for one reason and none is healthy ({}): stopping the deployment and rolling it back",
+        cut(&words, WORDS)
     )
 }
