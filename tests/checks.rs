@@ -284,8 +284,11 @@ fn too_few_requests_fail_where_that_is_asked_for() {
 
 #[test]
 fn what_is_verified_is_let_be() {
-    let checks = "    verify: [{ http: { path: /version, contains: '\"service\":\"hello\"', within: 30s } }]";
-    let played = play(checks, "", "", &[]).passes();
+    let world = World::of(patient("10m", Project::hello), &[]);
+    let checks = "    verify: [{ http: { path: /version, json: { /service: hello }, within: 30s } }]";
+    let project = project(checks, "", "");
+    let done = world.run_in(project.folder(), &ALL_AT_ONCE).end();
+    let played = Played { world, project, done }.passes();
     let order: Vec<&Value> =
         played.done.events.iter().filter(|e| e["event"] == "traffic" || e["event"] == "check").collect();
     assert_eq!(order.last().unwrap()["event"], "check", "{order:?}");
@@ -313,15 +316,16 @@ fn taken_back(played: Played) {
 
 /// A termination wait that a busy machine doesn't miss.
 fn verify(args: &[&str]) -> Played {
-    let world = World::of(patient(Project::hello), &[]);
-    let project = patient(|| project(VERIFY, "", ""));
+    let world = World::of(patient("60m", Project::hello), &[]);
+    let project = project(VERIFY, "", "");
     let done = world.run_in(project.folder(), &[&ALL_AT_ONCE[..], args].concat()).end();
     Played { world, project, done }
 }
 
-fn patient(make: impl FnOnce() -> Project) -> Project {
+fn patient(wait: &str, make: impl FnOnce() -> Project) -> Project {
     let project = make();
-    project.files().replace("greenlight.yml", "termination-wait: 1m", "termination-wait: 60m");
+    let wait = format!("termination-wait: {wait}");
+    project.files().replace("greenlight.yml", "termination-wait: 1m", &wait);
     project.commit();
     project
 }
@@ -374,11 +378,28 @@ fn what_cannot_be_stopped_is_taken_back_from_the_shift_on() {
     not_to_be_stopped(&["--until", "traffic-shifted"]);
 }
 
+/// A termination wait that is over before anybody looks.
+#[test]
+fn what_is_seen_too_late_is_verified_all_the_same() {
+    let mut document = support::document();
+    document["truths"] = json!({ "stop-in-termination-wait": false });
+    let project_of =
+        |document: &Value| Project::with(|files| files.write("world.yml", &document.to_string()));
+    let world = World::of_document(project_of(&document), &["--speed", "600"]);
+    let before = world.live();
+    let project = project(VERIFY, "", "");
+    let done = world.run_in(project.folder(), &ALL_AT_ONCE).end().expect(5, "rolled-back");
+    assert_eq!(done.told("check")["conclusion"], "failed");
+    assert_eq!(world.live(), before);
+}
+
 #[test]
 fn until_the_shift_ends_after_its_checks() {
-    let checks = "    verify: [{ http: { path: /version, within: 20s } }]";
-    let played = play(checks, "", "", &["--until", "traffic-shifted"]);
-    let done = played.done.expect(0, "succeeded").says(&["has moved all production traffic to green"]);
+    let world = World::of(patient("60m", Project::hello), &[]);
+    let project = project("    verify: [{ http: { path: /version, within: 20s } }]", "", "");
+    let args = [&ALL_AT_ONCE[..], &["--until", "traffic-shifted"]].concat();
+    let done = world.run_in(project.folder(), &args).end();
+    let done = done.expect(0, "succeeded").says(&["has moved all production traffic to green"]);
     assert_eq!(done.told("check")["conclusion"], "passed");
 }
 
@@ -430,7 +451,7 @@ fn a_container_that_does_not_end_is_removed() {
 #[test]
 fn a_rehearsal_tells_who_met_a_bad_green() {
     let checks = "    verify: [{ http: { path: /version, within: 30s } }]";
-    let project = patient(|| project(checks, "", ""));
+    let project = patient("60m", || project(checks, "", ""));
     // It would be quicker than the checks.
     project.files().replace("greenlight.yml", "[hello-5xx]", "[]");
     project.commit();

@@ -80,12 +80,18 @@ impl Follow<'_> {
                 let production = self.production_now().await;
                 let mut outcome = Outcome::new(Word::Held, say::held_after_shift(&self.id), production);
                 outcome.findings = vec![finding];
-                outcome.next = Some(say::decide_before_blue_goes(wait));
+                outcome.next = Some(match self.over {
+                    true => say::deploy_before(&context.course.live_arn),
+                    false => say::decide_before_blue_goes(wait),
+                });
                 Some(outcome)
             }
             Verdict::Failed(finding) => {
                 self.stopped_for = Some(finding);
                 self.unverified = true;
+                if self.over {
+                    return None;
+                }
                 match self.stop_surely().await {
                     Ok(()) => None,
                     Err(failure) => Some(self.take_back(&failure.to_string()).await),
@@ -107,8 +113,18 @@ impl Follow<'_> {
         }
     }
 
-    /// CodeDeploy calls it a success; our own checks may have said otherwise too late for a stop.
+    /// CodeDeploy calls it a success. What our own checks say of production counts all the same,
+    /// however late they come to say it.
     pub(super) async fn ended_well(&mut self) -> Outcome {
+        if !self.verified {
+            self.over = true;
+            if let Some(outcome) = self.at_termination_wait().await {
+                return outcome;
+            }
+            if self.context.cancel.is_requested() {
+                return self.cancelled().await;
+            }
+        }
         if self.unverified { self.take_back(say::ENDED_MEANWHILE).await } else { self.succeeded().await }
     }
 
@@ -229,6 +245,9 @@ impl Follow<'_> {
     /// stops the deployment, or somebody else has let it go on or stopped it.
     async fn waits_no_more(&mut self, moment: Moment) {
         let context = self.context;
+        if self.over {
+            return context.cancel.requested().await;
+        }
         let phase = match moment {
             Moment::Validate => Phase::Ready,
             Moment::Verify => Phase::TerminationWait,

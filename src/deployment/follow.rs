@@ -100,6 +100,7 @@ pub async fn follow(
         continued: false,
         verified: conduct.verify().is_none(),
         unverified: false,
+        over: false,
         exposure: Exposure::default(),
         stopped_for: None,
         watch: Watch::new(course),
@@ -138,6 +139,8 @@ pub(super) struct Follow<'a> {
     pub verified: bool,
     /// They decided against it.
     pub unverified: bool,
+    /// It had ended before they were made.
+    pub over: bool,
     pub exposure: Exposure,
     /// Why we ourselves stopped it.
     pub stopped_for: Option<Finding>,
