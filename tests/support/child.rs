@@ -103,6 +103,10 @@ impl Child {
         Ended { code: status.code(), stdout, stderr }
     }
 
+    pub fn has_ended(&self) -> bool {
+        self.ended(Duration::ZERO).is_some()
+    }
+
     fn ended(&self, limit: Duration) -> Option<ExitStatus> {
         let mut end = self.end.lock().unwrap();
         if end.status.is_none() {

@@ -213,6 +213,21 @@ impl Held<'_> {
         text(&answer, "operation").to_owned()
     }
 
+    /// The same, unless the run ends before.
+    pub fn come_or_end(&self, run: &Running) -> Option<String> {
+        let address = self.world.variable("AWS_ENDPOINT_URL");
+        loop {
+            match try_ask("GET", address, &self.path, "", Duration::from_millis(200)) {
+                Ok(answer) => {
+                    let answer: Value = serde_json::from_str(&answer).unwrap();
+                    return Some(text(&answer, "operation").to_owned());
+                }
+                Err(_) if run.has_ended() => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
     pub fn go_on(&self) {
         ask("DELETE", self.world.variable("AWS_ENDPOINT_URL"), &self.path, "");
     }
@@ -292,17 +307,22 @@ fn get(base: &str, path: &str) -> String {
 }
 
 fn ask(method: &str, base: &str, path: &str, body: &str) -> String {
+    try_ask(method, base, path, body, LIMIT).expect("the world answers")
+}
+
+/// An error when there is no answer in time.
+fn try_ask(method: &str, base: &str, path: &str, body: &str, limit: Duration) -> std::io::Result<String> {
     let host = base.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).expect("the world answers");
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(limit))?;
     let length = body.len();
     let head = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
-    stream.write_all((head + body).as_bytes()).unwrap();
+    stream.write_all((head + body).as_bytes())?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
     assert!(head.split(' ').nth(1) == Some("200"), "{head}");
-    body.to_owned()
+    Ok(body.to_owned())
 }
 
 /// As a shell reads it.

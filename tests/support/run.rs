@@ -78,6 +78,10 @@ impl Running {
         self.child.signal(signal);
     }
 
+    pub fn has_ended(&self) -> bool {
+        self.child.has_ended()
+    }
+
     /// Ends it on the spot, in the middle of whatever it does.
     pub fn kill(self) -> Done {
         self.signal(Signal::KILL);
