@@ -14,6 +14,7 @@ use crate::{
     inputs::{self, Inputs},
     kept::name,
     marker::Marker,
+    one_off,
     outcome::{Outcome, Stop, Word},
     plan::Plan,
     report::Reporter,
@@ -152,7 +153,7 @@ async fn stages(
         cancel.unless(async {}).await?;
         report.tell(Event::Stage { stage: Stage::Deployment });
         let context = context(&plan, &access, &facts.marker, report, pace, cancel);
-        let ended = deployment::carry_out(&context, &plan, settled.arn(), &image.pinned()).await;
+        let ended = deployed(&context, &plan, settled.arn(), &image.pinned()).await;
         match ended.map_err(anyhow::Error::downcast::<Stop>) {
             Ok(outcome) => outcome,
             Err(Ok(stop)) if stop.word == Word::Cancelled => return Err(stop.into()),
@@ -163,6 +164,20 @@ async fn stages(
     outcome.image = Some(image.pinned());
     outcome.digest = Some(image.digest);
     Ok(outcome)
+}
+
+/// What is followed from an earlier run has what goes before it behind it.
+async fn deployed(
+    context: &deployment::Context<'_>,
+    plan: &Plan,
+    task_definition: &str,
+    image: &str,
+) -> Result<Outcome> {
+    if plan.deployment.attach.is_none() {
+        one_off::before(context, &plan.deployment.before, task_definition, image).await?;
+        context.cancel.unless(async {}).await?;
+    }
+    deployment::carry_out(context, plan, task_definition, image).await
 }
 
 async fn plan(

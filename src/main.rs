@@ -23,6 +23,7 @@ mod inputs;
 mod job;
 mod kept;
 mod marker;
+mod one_off;
 mod outcome;
 mod permissions;
 mod plan;

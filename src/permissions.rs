@@ -129,6 +129,18 @@ pub fn deploy_role_optional(scope: &Scope<'_>) -> Value {
     policy(vec![listed, allow(&["codedeploy:UpdateDeploymentGroup"], json!(group))])
 }
 
+/// Beside the deploy role's, where `before` or a check of kind `task` runs one-off tasks.
+pub fn deploy_role_tasks(scope: &Scope<'_>) -> Value {
+    let Scope { partition, account, region, cluster, .. } = scope;
+    let mut run =
+        allow(&["ecs:RunTask"], json!(format!("arn:{partition}:ecs:{region}:{account}:task-definition/*")));
+    let inside = json!({ "ArnEquals": { "ecs:cluster": format!("arn:{partition}:ecs:{region}:{account}:cluster/{cluster}") } });
+    run["Condition"] = inside;
+    let stop =
+        allow(&["ecs:StopTask"], json!(format!("arn:{partition}:ecs:{region}:{account}:task/{cluster}/*")));
+    policy(vec![run, stop])
+}
+
 /// On the repository: the deploy account's tasks pull from it.
 pub fn repository(partition: &str, deploy_account: &str) -> Value {
     policy(vec![json!({
@@ -179,10 +191,11 @@ mod tests {
         let enforced = [
             build_role(&scope),
             deploy_role(&scope),
+            deploy_role_tasks(&scope),
             deploy_role_optional(&scope),
             repository("aws", "222222222222"),
         ];
         // The two trust policies come before their role's permissions.
-        assert_eq!([1, 3, 4, 5].map(|i| documented[i].clone()), enforced);
+        assert_eq!([1, 3, 4, 5, 6].map(|i| documented[i].clone()), enforced);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     deployment::{Budget, Shape},
     event::Run,
     marker,
-    request::{Build, Check, Concurrency, Hold, OnCancel, Until},
+    request::{Build, Check, Concurrency, Hold, OnCancel, OneOff, Until},
     say::{self, planned},
     task_definition::Document,
 };
@@ -90,6 +90,8 @@ pub struct DeploymentStep {
     pub production_url: Option<String>,
     pub test_url: Option<String>,
     /// Checks on green at Ready.
+    /// Their containers are named.
+    pub before: Vec<OneOff>,
     pub validate: Vec<Check>,
     /// Checks on production in the termination wait.
     pub verify: Vec<Check>,
@@ -184,6 +186,7 @@ impl Plan {
                     "on-request": deployment.rollback.on_request,
                 },
                 "alarms": deployment.alarms,
+                "before": deployment.before.iter().map(say::one_off::name).collect::<Vec<_>>(),
                 "validate": deployment.validate.iter().map(say::checks::name).collect::<Vec<_>>(),
                 "verify": deployment.verify.iter().map(say::checks::name).collect::<Vec<_>>(),
                 "production-url": deployment.production_url,

@@ -107,6 +107,8 @@ pub struct Environment {
     pub allow_missing_data: bool,
     /// So many tasks of green that stop for one reason are enough; 0 is off.
     pub fail_fast: u32,
+    /// What has to end well before the deployment starts.
+    pub before: Vec<OneOff>,
     /// Checks on green before production traffic.
     pub validate: Vec<Check>,
     /// Checks on production after the shift.
@@ -170,6 +172,17 @@ pub enum Check {
     Http(HttpCheck),
     Run(RunCheck),
     Load(LoadCheck),
+    Task(OneOff),
+}
+
+/// A one-off ECS task with the new revision.
+#[derive(Clone, Debug)]
+pub struct OneOff {
+    pub command: Vec<String>,
+    /// The plan names the one that gets the image when none is given.
+    pub container: Option<String>,
+    pub environment: BTreeMap<String, String>,
+    pub timeout: Duration,
 }
 
 impl Check {
@@ -179,6 +192,7 @@ impl Check {
             Check::Http(check) => check.within + check.ask.timeout,
             Check::Run(check) => check.timeout,
             Check::Load(check) => check.time + check.ask.timeout,
+            Check::Task(task) => task.timeout,
         }
     }
 

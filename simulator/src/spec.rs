@@ -22,9 +22,29 @@ pub struct WorldSpec {
     /// What stand-ins answer, by path: there is no application behind them that would know.
     #[serde(default)]
     pub stand_in: BTreeMap<String, StandInAnswer>,
+    /// What commands of one-off tasks do where no engine runs them: without a word here they end well.
+    #[serde(default)]
+    pub stand_in_commands: Vec<StandInCommand>,
     /// Trouble with single calls: `codedeploy:CreateDeployment=reset-after@1`.
     #[serde(default)]
     pub call_faults: Vec<CallFault>,
+}
+
+/// A command of a one-off task, as the world has it end.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StandInCommand {
+    pub command: Vec<String>,
+    #[serde(default)]
+    pub exit: i64,
+    #[serde(default)]
+    pub out_of_memory: bool,
+    /// What it writes, at its start.
+    #[serde(default)]
+    pub lines: Vec<String>,
+    /// In the world's time.
+    #[serde(default)]
+    pub seconds: f64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ mod http;
 mod load;
 mod run;
 mod startable;
+mod task;
 
 pub use figures::{Figures, Side};
 pub use http::Found;
@@ -79,6 +80,7 @@ pub async fn decide(checks: &[Check], scene: &Scene<'_>) -> Verdict {
             Check::Http(check) => scene.unless_cancelled(http::check(check, scene)).await,
             Check::Run(check) => Some(run::check(check, scene).await),
             Check::Load(check) => scene.unless_cancelled(load::check(check, scene)).await,
+            Check::Task(task) => Some(task::check(task, scene).await),
         };
         let Some(Ended { verdict, measured, limit }) = ended.filter(|_| !scene.cancelled()) else {
             return Verdict::Inconclusive(say::cancelled());
@@ -100,6 +102,18 @@ impl Scene<'_> {
     /// A span of the world, on the wall, that ends before the deployment waits no longer.
     fn within(&self, span: Duration) -> Duration {
         self.context.pace.real(span).min(self.deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// What a command is told of the deployment.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let told = [
+            ("GREEN_URL", self.green_url),
+            ("BLUE_URL", self.blue_url),
+            ("IMAGE", Some(self.image)),
+            ("TASK_DEFINITION", Some(self.task_definition)),
+            ("DEPLOYMENT_ID", Some(self.deployment)),
+        ];
+        told.into_iter().map(|(name, value)| (name, value.unwrap_or_default().to_owned())).collect()
     }
 
     fn cancelled(&self) -> bool {

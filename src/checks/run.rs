@@ -60,18 +60,6 @@ pub(super) async fn check(check: &RunCheck, scene: &Scene<'_>) -> Ended {
     Ended { verdict, measured, limit }
 }
 
-/// What a command is told of the deployment.
-fn variables(scene: &Scene<'_>) -> Vec<(&'static str, String)> {
-    let told = [
-        ("GREEN_URL", scene.green_url),
-        ("BLUE_URL", scene.blue_url),
-        ("IMAGE", Some(scene.image)),
-        ("TASK_DEFINITION", Some(scene.task_definition)),
-        ("DEPLOYMENT_ID", Some(scene.deployment)),
-    ];
-    told.into_iter().map(|(name, value)| (name, value.unwrap_or_default().to_owned())).collect()
-}
-
 /// In the surroundings that a step of the job has: what the user put there is there.
 fn here(check: &RunCheck, scene: &Scene<'_>) -> Command {
     let mut command = Command::new("sh");
@@ -80,7 +68,7 @@ fn here(check: &RunCheck, scene: &Scene<'_>) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
         command.env_remove(name);
     }
-    command.envs(variables(scene));
+    command.envs(scene.variables());
     command
 }
 
@@ -93,7 +81,7 @@ fn is_ours(name: &str) -> bool {
 fn in_image(check: &RunCheck, image: &str, container: &str, scene: &Scene<'_>) -> Command {
     let mut command = Command::new("docker");
     command.args(["run", "--rm", "--init", "--network", "host", "--name", container]);
-    for (name, value) in variables(scene) {
+    for (name, value) in scene.variables() {
         // Docker's command line takes the value from its own environment.
         command.args(["--env", name]).env(name, value);
     }

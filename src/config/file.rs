@@ -146,6 +146,9 @@ pub struct Environment {
     pub allow_missing_data: Option<bool>,
     /// How many of green's tasks may stop for one reason, with none healthy, until the deployment is stopped; 0 waits as long as CodeDeploy does (default: 3).
     pub fail_fast: Option<u32>,
+    /// One-off tasks with the new revision that have to end with 0 before the deployment starts: a migration.
+    #[serde(default)]
+    pub before: Vec<OneOff>,
     /// Checks on green, through the test listener, before it gets production traffic.
     #[serde(default)]
     pub validate: Vec<Check>,
@@ -164,6 +167,23 @@ pub enum Check {
     Run(RunCheck),
     /// Requests to green at a steady rate, and to blue side by side where the two are compared.
     Load(LoadCheck),
+    /// A one-off task with the new revision inside the network, for what a runner can't reach; it finds the same variables in its environment.
+    Task(OneOff),
+}
+
+/// A one-off task, placed as the service's own tasks are.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OneOff {
+    /// The command, word by word; it passes when its container ends with 0.
+    pub command: Vec<String>,
+    /// The container that runs it; the one that gets the image when not given.
+    pub container: Option<String>,
+    /// Variables on top of the container's own.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// How long it may take, its start included (default: 10m before the deployment, 2m as a check); then it is stopped and has failed.
+    pub timeout: Option<Span>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -116,6 +116,7 @@ async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> 
         alarms: Vec::new(),
         allow_missing_data: false,
         fail_fast: 3,
+        before: Vec::new(),
         validate: Vec::new(),
         verify: Vec::new(),
     };

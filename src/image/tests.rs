@@ -76,6 +76,7 @@ impl Bench {
             caller: spec::CallerSpec { account: BUILD.into(), user: "ci".into() },
             truths: Default::default(),
             stand_in: Default::default(),
+            stand_in_commands: Vec::new(),
             call_faults: Vec::new(),
         };
         let listen = ([127, 0, 0, 1], 0).into();

@@ -219,6 +219,7 @@ impl Assembly<'_> {
             alarms: fields.alarms.clone(),
             allow_missing_data: fields.allow_missing_data.unwrap_or_default(),
             fail_fast: fields.fail_fast.unwrap_or(FAIL_FAST),
+            before: self.before(&fields.before, &section.key("before")),
             validate: self.checks(&fields.validate, &section.key("validate")),
             verify: self.checks(&fields.verify, &section.key("verify")),
         }

@@ -5,7 +5,7 @@ use super::{Purpose, assemble::Assembly};
 use crate::{
     checks,
     config::{facts, file, yaml::Path},
-    request::{Ask, Check, HttpCheck, Latencies, LoadCheck, RunCheck},
+    request::{Ask, Check, HttpCheck, Latencies, LoadCheck, OneOff, RunCheck},
     say::inputs as say,
 };
 use reqwest::{
@@ -17,6 +17,8 @@ use std::{collections::BTreeMap, fs, time::Duration};
 const TIMEOUT: Duration = Duration::from_secs(5);
 const WITHIN: Duration = Duration::from_secs(60);
 const RUN: Duration = Duration::from_secs(120);
+/// A migration has its time; a check is waited for by a deployment.
+const BEFORE: Duration = Duration::from_secs(600);
 const LOAD: Duration = Duration::from_secs(30);
 const RATE: u32 = 20;
 const CONNECTIONS: u32 = 50;
@@ -43,6 +45,7 @@ impl Assembly<'_> {
                 file::Check::Http(check) => Check::Http(self.http(check, &path.key("http"))),
                 file::Check::Run(check) => Check::Run(self.run(check, &path.key("run"))),
                 file::Check::Load(check) => Check::Load(self.load(check, &path.key("load"), after_the_shift)),
+                file::Check::Task(task) => Check::Task(self.one_off(task, RUN, &path.key("task"))),
             }
         };
         checks.iter().enumerate().map(one).collect()
@@ -133,6 +136,22 @@ impl Assembly<'_> {
             self.add(|subject| say::not_to_be_run(&missing, subject), &path.key("command"));
         }
         run
+    }
+
+    pub(super) fn before(&mut self, tasks: &[file::OneOff], section: &Path) -> Vec<OneOff> {
+        tasks.iter().enumerate().map(|(at, task)| self.one_off(task, BEFORE, &section.index(at))).collect()
+    }
+
+    fn one_off(&mut self, task: &file::OneOff, usual: Duration, path: &Path) -> OneOff {
+        if task.command.iter().all(|word| word.trim().is_empty()) {
+            self.add(say::no_words, &path.key("command"));
+        }
+        OneOff {
+            command: task.command.clone(),
+            container: task.container.clone(),
+            environment: task.environment.clone(),
+            timeout: task.timeout.map_or(usual, |span| span.0),
+        }
     }
 
     fn load(&mut self, check: &file::LoadCheck, path: &Path, after_the_shift: bool) -> LoadCheck {

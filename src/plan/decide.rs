@@ -9,7 +9,7 @@ use crate::{
     event::Run,
     marker::{self, Found},
     outcome::{Finding, Stop},
-    request::{Check, Concurrency, Hold, ImageRequest, Request},
+    request::{Check, Concurrency, Hold, ImageRequest, OneOff, Request},
     say::{deployment as deployment_say, plan as say},
     task_definition::{Document, Revision, SIZE_LIMIT},
 };
@@ -27,6 +27,9 @@ impl Plan {
         let source = Source::of(request, &current, &mut findings);
         let image = image(request, &mut current, source.as_ref(), &mut findings);
         let target = source.as_ref().and_then(|source| target(request, &current, source, &mut findings));
+        if let Some(source) = &source {
+            task_findings(request, source, &mut findings);
+        }
         service_findings(&current, &mut findings);
         group_findings(request, &current, &mut findings);
         watch_findings(request, &current, &mut findings, &mut warnings);
@@ -67,6 +70,7 @@ impl Plan {
         let marked = current.latest.filter(|latest| is_ours(latest, &facts.marker));
         let (marked_arn, marked) = marked.map(|marked| (marked.arn, marked.document)).unzip();
         let appspec = current.documents.appspec.unwrap_or_else(AppSpec::generated).completed(&target);
+        let checks = |checks: &[Check]| checks.iter().map(|c| with_container(c, &source.container)).collect();
         let mut alarms = group.alarms.clone();
         let mut own_alarms = environment.alarms.clone();
         own_alarms.retain(|alarm| !group.alarms.contains(alarm));
@@ -111,8 +115,9 @@ impl Plan {
                 test_listeners: group.test_listeners,
                 target_groups: group.target_groups,
                 production_url,
-                validate: environment.validate.clone(),
-                verify: environment.verify.clone(),
+                before: environment.before.iter().map(|task| in_container(task, &source.container)).collect(),
+                validate: checks(&environment.validate),
+                verify: checks(&environment.verify),
                 alarms,
                 own_alarms,
                 fail_fast: environment.fail_fast,
@@ -304,6 +309,32 @@ fn group_findings(request: &Request, current: &Current, findings: &mut Vec<Findi
     check_findings(request, current, group, findings);
 }
 
+/// A one-off task runs in the container that gets the image, unless it names another.
+fn in_container(task: &OneOff, usual: &str) -> OneOff {
+    OneOff { container: Some(task.container.clone().unwrap_or_else(|| usual.to_owned())), ..task.clone() }
+}
+
+fn with_container(check: &Check, usual: &str) -> Check {
+    match check {
+        Check::Task(task) => Check::Task(in_container(task, usual)),
+        other => other.clone(),
+    }
+}
+
+fn task_findings(request: &Request, source: &Source, findings: &mut Vec<Finding>) {
+    let environment = &request.environment;
+    let of_checks = environment.validate.iter().chain(&environment.verify).filter_map(|check| match check {
+        Check::Task(task) => Some(task),
+        _ => None,
+    });
+    let names = source.document.container_names();
+    for container in environment.before.iter().chain(of_checks).filter_map(|task| task.container.as_deref()) {
+        if !names.contains(&container) {
+            findings.push(say::no_container(container, &names));
+        }
+    }
+}
+
 fn check_findings(request: &Request, current: &Current, group: &Group, findings: &mut Vec<Finding>) {
     let environment = &request.environment;
     let (validate, verify) = (&environment.validate, &environment.verify);
@@ -319,9 +350,10 @@ fn check_findings(request: &Request, current: &Current, group: &Group, findings:
             Some(_) => {}
         }
     }
-    if !validate.is_empty() && group.test_listeners.is_empty() {
+    let from_here = validate.iter().any(|check| !matches!(check, Check::Task(_)));
+    if from_here && group.test_listeners.is_empty() {
         findings.push(say::no_test_listener(&group.name));
-    } else if !validate.is_empty()
+    } else if from_here
         && environment.test_url.is_none()
         && current.traffic.test.iter().all(|l| l.url().is_none())
     {

@@ -73,6 +73,7 @@ fn request() -> Request {
             alarms: vec!["hello-5xx".into()],
             allow_missing_data: true,
             fail_fast: 3,
+            before: Vec::new(),
             validate: vec![check()],
             verify: Vec::new(),
         },

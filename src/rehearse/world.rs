@@ -5,7 +5,7 @@ use super::task_definition::TaskDefinition;
 use crate::{
     inputs::Inputs,
     permissions::{self, Scope},
-    request::{Check, HttpCheck, ImageRequest, Role},
+    request::{Check, Environment, HttpCheck, ImageRequest, Role},
 };
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ pub fn describe(
         oidc_provider: true,
         users: vec![spec::User {
             name: CALLER.into(),
-            policies: vec![caller_policy(build_role, deploy_role, &scope)],
+            policies: vec![caller_policy(build_role, deploy_role, runs_tasks(environment), &scope)],
         }],
         repositories: vec![spec::Repository {
             name: build.repository.clone(),
@@ -105,6 +105,9 @@ pub fn describe(
             None => vec![trusts_github(partition, &deploy_account, &job), trusts(&caller, role)],
         };
         let mut policies = vec![permissions::deploy_role(&scope), permissions::deploy_role_optional(&scope)];
+        if runs_tasks(environment) {
+            policies.push(permissions::deploy_role_tasks(&scope));
+        }
         if build_role.is_none() && build_account == deploy_account {
             policies.push(permissions::build_role(&Scope { deploy_role: None, ..scope.clone() }));
         }
@@ -129,6 +132,7 @@ pub fn describe(
             caller,
             truths: spec::Truths::default(),
             stand_in,
+            stand_in_commands: Vec::new(),
             call_faults: Vec::new(),
         },
         layout,
@@ -358,8 +362,14 @@ fn task_role(arn: &str) -> spec::Role {
     }
 }
 
+/// Whether one-off tasks are part of a run.
+fn runs_tasks(environment: &Environment) -> bool {
+    let mut checks = environment.validate.iter().chain(&environment.verify);
+    !environment.before.is_empty() || checks.any(|check| matches!(check, Check::Task(_)))
+}
+
 /// The caller may go where the configuration's roles lead; what has no role it does itself.
-fn caller_policy(build: Option<&Role>, deploy: Option<&Role>, scope: &Scope<'_>) -> Value {
+fn caller_policy(build: Option<&Role>, deploy: Option<&Role>, tasks: bool, scope: &Scope<'_>) -> Value {
     let mut statements = Vec::new();
     let mut add =
         |policy: Value| statements.extend(policy["Statement"].as_array().into_iter().flatten().cloned());
@@ -375,6 +385,9 @@ fn caller_policy(build: Option<&Role>, deploy: Option<&Role>, scope: &Scope<'_>)
     if deploy.is_none() {
         add(permissions::deploy_role(scope));
         add(permissions::deploy_role_optional(scope));
+        if tasks {
+            add(permissions::deploy_role_tasks(scope));
+        }
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }

@@ -19,6 +19,7 @@ pub fn name(check: &Check) -> String {
         Check::Http(check) => format!("{} {}", check.ask.method, check.ask.path),
         Check::Run(check) => run_name(check),
         Check::Load(check) => load_name(check),
+        Check::Task(task) => super::one_off::name(task),
     }
 }
 
@@ -55,6 +56,7 @@ pub fn step(check: &Check, moment: Moment) -> String {
         ),
         Check::Run(run) => format!("run {}: {}", name(check), run_limit(run)),
         Check::Load(load) => format!("put {green} under load, {}: {}", name(check), load_limit(load)),
+        Check::Task(task) => super::one_off::step(task),
     }
 }
 
@@ -254,7 +256,7 @@ fn listener(moment: Moment) -> &'static str {
     }
 }
 
-fn reached(moment: Moment) -> &'static str {
+pub(super) fn reached(moment: Moment) -> &'static str {
     match moment {
         Moment::Validate => "production traffic never reached it",
         Moment::Verify => "production traffic had reached it",

@@ -302,6 +302,13 @@ pub fn nothing_to_run(subject: &Subject) -> Finding {
     )
 }
 
+pub fn no_words(subject: &Subject) -> Finding {
+    subject.finding(
+        format!("{} is empty.", capital(&subject.said)),
+        "Name the command word by word: `command: [./migrate, up]`.",
+    )
+}
+
 pub fn not_to_be_run(missing: &Missing, subject: &Subject) -> Finding {
     let (what, fix) = cannot_run(missing);
     subject.finding(format!("{} would run {what}.", capital(&subject.said)), fix)
@@ -369,7 +376,7 @@ pub fn no_blue_any_more(subject: &Subject) -> Finding {
     )
 }
 
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     match text.strip_prefix("the ") {
         Some(rest) => format!("The {rest}"),
         None => text.to_owned(),

@@ -15,6 +15,7 @@ pub mod inputs;
 pub mod line;
 pub mod markdown;
 pub mod near;
+pub mod one_off;
 pub mod outcome;
 pub mod plan;
 pub mod planned;

@@ -136,6 +136,7 @@ fn write_deployment(out: &mut String, plan: &Plan) -> std::fmt::Result {
         writeln!(out, "  waits behind {id}, which is active")?;
     }
     let mut steps = Vec::new();
+    steps.extend(step.before.iter().map(super::one_off::step));
     let give_up = match step.fail_fast {
         0 => String::new(),
         1 => ", give up when a task fails".to_owned(),

@@ -58,6 +58,49 @@ pub async fn tail(clients: &Clients, group: &str, stream: &str, lines: i32) -> R
     }
 }
 
+/// A stream that is read on while it is written.
+pub struct Stream {
+    group: String,
+    stream: String,
+    /// Where to read on.
+    token: Option<String>,
+}
+
+impl Stream {
+    pub fn new(group: String, stream: String) -> Stream {
+        Stream { group, stream, token: None }
+    }
+
+    /// What was written since the last time.
+    pub async fn next(&mut self, clients: &Clients) -> Result<Vec<String>, Failure> {
+        let mut lines = Vec::new();
+        loop {
+            let answer = clients
+                .cloudwatchlogs()
+                .get_log_events()
+                .log_group_name(&self.group)
+                .log_stream_name(&self.stream)
+                .start_from_head(true)
+                .set_next_token(self.token.clone())
+                .send()
+                .await
+                .map_err(clients.failed("logs:GetLogEvents"));
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(failure) if failure.is("ResourceNotFound") => return Ok(lines),
+                Err(failure) => return Err(failure),
+            };
+            lines.extend(answer.events.unwrap_or_default().into_iter().filter_map(|event| event.message));
+            // At the end of the stream, the token stays what it was.
+            let end = answer.next_forward_token == self.token;
+            self.token = answer.next_forward_token;
+            if end {
+                return Ok(lines);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

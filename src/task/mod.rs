@@ -5,5 +5,5 @@ mod log;
 mod stopped;
 
 pub use ended::{Ended, Exit, Pull, Why};
-pub use log::{LogPlace, tail};
+pub use log::{LogPlace, Stream, tail};
 pub use stopped::{Group, Stopped, groups};

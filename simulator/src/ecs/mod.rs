@@ -61,6 +61,8 @@ pub(crate) struct State {
     services: BTreeMap<ServiceKey, service::Service>,
     /// By ARN.
     tasks: BTreeMap<String, task::Task>,
+    /// What RunTask was asked with a client token, by account and token, and the tasks that came of it.
+    run_tokens: BTreeMap<(String, String), (serde_json::Value, Vec<String>)>,
     /// How many network interfaces there were.
     addresses: u32,
 }

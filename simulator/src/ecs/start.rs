@@ -126,8 +126,10 @@ fn with_overrides(task: &Task, container: &Value) -> Value {
         }
     }
     // The later of two variables with one name wins.
-    if let (Some(more), Some(all)) = (own["environment"].as_array(), merged["environment"].as_array_mut()) {
+    if let Some(more) = own["environment"].as_array() {
+        let mut all = merged["environment"].as_array().cloned().unwrap_or_default();
         all.extend(more.iter().cloned());
+        merged["environment"] = all.into();
     }
     merged
 }

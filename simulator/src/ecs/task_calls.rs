@@ -68,6 +68,10 @@ pub(super) fn describe(world: &World, call: &Call) -> Answer {
 pub(super) fn run(world: &mut World, call: &Call) -> Answer {
     let input = &call.input;
     let cluster = cluster::named(world, call)?.clone();
+    let token = text(input, "clientToken")?.map(|token| (cluster.account.clone(), token.to_owned()));
+    if let Some(known) = token.as_ref().and_then(|token| world.ecs.run_tokens.get(token)) {
+        return again(world, known, input);
+    }
     let definition =
         definition::usable(world, call, required(input, "taskDefinition", "Task definition")?)?.clone();
     let count = integer(input, "count")?.unwrap_or(1);
@@ -112,7 +116,24 @@ pub(super) fn run(world: &mut World, call: &Call) -> Answer {
             Err(Unplaced::NoDefinition) => return Err(client("TaskDefinition not found.")),
         }
     }
+    if let Some(token) = token.filter(|_| !tasks.is_empty()) {
+        let arns = tasks.iter().filter_map(|task| task["taskArn"].as_str().map(str::to_owned)).collect();
+        world.ecs.run_tokens.insert(token, (input.clone(), arns));
+    }
     Ok(json!({ "tasks": tasks, "failures": failures }))
+}
+
+/// The same request once more makes no other tasks; another one under its token is a mistake.
+fn again(world: &World, (asked, arns): &(Value, Vec<String>), input: &Value) -> Answer {
+    if asked != input {
+        return Err(ApiError::new(
+            "ConflictException",
+            "The request uses the same client token as a previous, but non-identical request.",
+        ));
+    }
+    let tasks: Vec<Value> =
+        arns.iter().filter_map(|arn| world.ecs.tasks.get(arn)).map(|task| task.json(true)).collect();
+    Ok(json!({ "tasks": tasks, "failures": [] }))
 }
 
 fn launch(input: &Value, cluster: &Cluster, definition: &Definition) -> Result<Launch, ApiError> {

@@ -20,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
@@ -96,6 +96,22 @@ pub(super) async fn start(
     } else if misbehaves(Kind::OutOfMemory) {
         log("told to use more memory than there is (MISBEHAVE=out-of-memory)".into());
         exit.send_replace(Some(Exit { code: 137, out_of_memory: true }));
+    } else if let Some(command) = command(task, plan) {
+        let told = world.spec().stand_in_commands.iter().find(|one| one.command == command).cloned();
+        match &told {
+            Some(told) => told.lines.iter().cloned().for_each(log),
+            None => log(format!("nothing runs `{}` here: it is taken to end well", command.join(" "))),
+        }
+        let told = told.unwrap_or_default();
+        let takes = Duration::from_secs_f64(told.seconds / world.speed());
+        let ends = Exit { code: told.exit, out_of_memory: told.out_of_memory };
+        tokio::spawn(async move {
+            exit.send_replace(Some(tokio::select! {
+                () = tokio::time::sleep(takes) => ends,
+                () = terminate.cancelled() => Exit { code: 143, out_of_memory: false },
+                () = kill.cancelled() => Exit { code: 137, out_of_memory: false },
+            }));
+        });
     } else if comes_to_an_end(task, plan) {
         exit.send_replace(end(0));
     } else {
@@ -153,6 +169,13 @@ fn comes_to_an_end(task: &TaskPlan, plan: &ContainerPlan) -> bool {
         *on == plan.name && matches!(condition, Condition::Complete | Condition::Success)
     });
     awaited || plan.ports.is_empty() && task.one_off
+}
+
+/// What a task that serves nobody was told to do.
+fn command(task: &TaskPlan, plan: &ContainerPlan) -> Option<Vec<String>> {
+    let words = plan.definition["command"].as_array().filter(|_| task.one_off)?;
+    let words: Vec<String> = words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
+    (!words.is_empty()).then_some(words)
 }
 
 struct App {
