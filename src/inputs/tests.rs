@@ -205,7 +205,7 @@ auth: oidcc
     greenlight.yml:23: `environments.production.validate[0].http.status` is the number 700, where a whole number from 100 to 599 is expected. Write the number, without quotes.
     greenlight.yml:23: `environments.production.validate[0].http.timout` is a key that Greenlight doesn't know. Did you mean `timeout`?
     greenlight.yml:24: `environments.production.validate[1].htp` is a key that Greenlight doesn't know. Did you mean `http`?
-    greenlight.yml:25: `environments.production.validate[2]` has to have exactly one key, which says what it is. Known here: `http`, `run` and `load`.
+    greenlight.yml:25: `environments.production.validate[2]` has to have exactly one key, which says what it is. Known here: `http`, `run`, `load` and `task`.
     greenlight.yml:28: `environments.staging.tag-session` is the text `yes`, where a boolean is expected. Write `true` or `false`.
     greenlight.yml:30: `auth` can't be `oidcc`. Take one of `auto`, `oidc` and `ambient`.
     ");
