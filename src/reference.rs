@@ -220,7 +220,8 @@ fn option_tables() -> String {
     let rows = inputs();
     let mut text = String::new();
     let of_deploy = |row: &&Row| row.commands.iter().any(|command| command == "deploy");
-    let parts: [(&str, &dyn Fn(&&Row) -> bool); 5] = [
+    type Belongs<'a> = &'a dyn Fn(&&Row) -> bool;
+    let parts: [(&str, Belongs<'_>); 5] = [
         ("The run", &|row| of_deploy(row) && row.field.is_none()),
         ("The environment", &|row| starts(row, "environments.")),
         ("The image", &|row| starts(row, "image.")),
@@ -349,7 +350,8 @@ fn a_word_or_boolean_has_a_default_that_is_told() {
 
 #[test]
 fn the_reference_has_the_tools_options() {
-    let parts: [(&str, fn() -> String); 4] = [
+    type Make = fn() -> String;
+    let parts: [(&str, Make); 4] = [
         ("commands", command_table),
         ("options", option_tables),
         ("outputs", output_table),

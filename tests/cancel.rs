@@ -22,7 +22,7 @@ fn world(args: &[&str]) -> World {
 /// What production is on is what it was on before, and the group takes the next deployment.
 #[track_caller]
 fn is_on_blue(world: &World, before: &str) {
-    world.until(|world| world.deployments().iter().all(|d| has_ended(d)));
+    world.until(|world| world.deployments().iter().all(has_ended));
     assert_eq!(world.live(), before);
     let serving: Vec<u64> = world.weights("production").into_values().filter(|weight| *weight > 0).collect();
     assert_eq!(serving, [100]);

@@ -20,7 +20,7 @@ pub(super) async fn status(visit: &Visit<'_>) -> Result<Outcome> {
     visit.report.tell(Event::Stage { stage: Stage::Deployment });
     let attached = visit.attach(active).await?;
     let hold = visit.environment().hold == Hold::Approve;
-    let context = visit.context(attached.course.to_look_on());
+    let context = visit.context(attached.course.looking_on());
     let created = Created { id: attached.id, attached: true };
     Ok(deployment::follow(&context, Conduct::Watch { hold }, created, &attached.task_definition).await)
 }

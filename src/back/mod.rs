@@ -99,7 +99,7 @@ async fn follow(visit: &Visit<'_>, active: &Active) -> Result<Outcome> {
     let created = Created { id: attached.id, attached: true };
     let brought = attached.task_definition.as_str();
     if active.is_rollback {
-        let context = visit.context(attached.course.without_alarms().to_look_on());
+        let context = visit.context(attached.course.without_alarms().looking_on());
         let outcome = deployment::follow(&context, Conduct::Stopped, created, brought).await;
         return Ok(was_under_way(redeploy::stopped(&context, outcome)));
     }

@@ -27,7 +27,7 @@ pub enum Stopped {
 }
 
 pub async fn stop(visit: &Visit<'_>, attached: Attached) -> Result<Stopped> {
-    let context = visit.context(attached.course.without_alarms().to_look_on());
+    let context = visit.context(attached.course.without_alarms().looking_on());
     let mut tries = 0;
     loop {
         tries += 1;

@@ -67,7 +67,7 @@ impl Course {
     }
 
     /// For who looks on: nothing that is watched makes it act.
-    pub fn to_look_on(self) -> Course {
+    pub fn looking_on(self) -> Course {
         Course { own_alarms: Vec::new(), fail_fast: 0, ..self }
     }
 
