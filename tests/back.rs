@@ -20,6 +20,9 @@ use support::{Done, Project, World, list, text};
 const CANARY: [&str; 2] = ["--deployment-config", "CodeDeployDefault.ECSCanary10Percent15Minutes"];
 const AT_ONCE: [&str; 2] = ["--deployment-config", "CodeDeployDefault.ECSAllAtOnce"];
 
+/// On a machine that has other things to do, an alarm must not miss its minutes.
+const UNHURRIED: [&str; 2] = ["--speed", "40"];
+
 /// Users of the service, until this value goes.
 struct Traffic {
     stop: Arc<AtomicBool>,
@@ -78,6 +81,10 @@ fn long_termination(args: &[&str]) -> World {
 
 /// The world of tests/worlds/hello.yml, where the roles may do what a run must, and no more.
 fn document(change: impl FnOnce(&mut Value)) -> World {
+    document_at(&[], change)
+}
+
+fn document_at(args: &[&str], change: impl FnOnce(&mut Value)) -> World {
     let mut document = support::document();
     document["accounts"][1]["applications"][0]["groups"][0]["ready-wait-minutes"] = json!(120);
     change(&mut document);
@@ -89,7 +96,7 @@ fn document(change: impl FnOnce(&mut Value)) -> World {
         let (_, tail) = rest.split_once("\n\n").unwrap();
         files.write("greenlight.yml", &format!("{head}\n{tail}"));
     });
-    World::of_document(project, &[])
+    World::of_document(project, args)
 }
 
 fn deploy(world: &World, args: &[&str]) -> Done {
@@ -168,6 +175,36 @@ fn what_shifts_is_stopped_and_production_is_back() {
         made.iter().all(|operation| !["CreateDeployment", "TagResource"].contains(operation)),
         "{made:?}"
     );
+}
+
+#[test]
+fn another_goal_than_blue_takes_a_stop_and_a_new_deployment() {
+    let world = long_termination(&[]);
+    let first = world.live();
+    let shifted = [&AT_ONCE[..], &["--until", "traffic-shifted"]].concat();
+    deploy(&world, &shifted);
+    // Finishes what stands by, so that the next can start.
+    let stopped = world.run(&["rollback"]).end().expect(0, "rolled-back-on-request");
+    assert_eq!(
+        stopped.told("finished")["task-definition"],
+        "arn:aws:ecs:eu-central-1:222222222222:task-definition/hello:2"
+    );
+    change(&world, "COLOUR", "blue");
+    let third = deploy(&world, &shifted);
+    let traffic = Traffic::on(&world);
+    let done = world
+        .run(&["rollback", "--to", "hello:2"])
+        .end()
+        .expect(0, "rolled-back-on-request")
+        .says(&["Production goes back to hello:1, which still stands", "Then bring hello:2 (commit "]);
+    traffic.end();
+    assert!(world.live().ends_with("/hello:2"), "{}", world.live());
+    assert_ne!(world.live(), first);
+    let all = world.deployments();
+    let [.., of_third, rollback, back] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(text(of_third, "id"), third.output("deployment-id"));
+    assert_eq!(rollback["rolls_back"], of_third["id"]);
+    assert_eq!(text(back, "id"), done.output("deployment-id"));
 }
 
 #[test]
@@ -289,17 +326,18 @@ fn after_the_end_the_last_verified_revision_comes_back() {
 
 #[test]
 fn an_alarm_that_rings_for_the_bad_release_does_not_block_the_way_back() {
-    let world = World::hello();
+    let world = World::of(Project::hello(), &UNHURRIED);
     let good = deploy(&world, &AT_ONCE);
     change(&world, "MISBEHAVE", "errors");
     // The stand-in's check of green is answered well, and then production isn't.
     deploy(&world, &AT_ONCE);
-    ring(&world);
+    let traffic = ring(&world);
     world
         .run(&["rollback"])
         .end()
         .expect(0, "rolled-back-on-request")
         .says(&["The group's alarms are left out of it: `hello-5xx`; `hello-5xx` is in ALARM now"]);
+    traffic.end();
     assert_eq!(world.live(), good.output("task-definition-arn"));
     let last = world.deployments().pop().unwrap();
     world.until(|world| text(world.deployments().last().unwrap(), "status") != "InProgress");
@@ -308,17 +346,18 @@ fn an_alarm_that_rings_for_the_bad_release_does_not_block_the_way_back() {
 
 #[test]
 fn an_alarm_that_rings_and_may_not_be_left_out_is_told_before_anything_starts() {
-    let world = document(|_| {});
+    let world = document_at(&UNHURRIED, |_| {});
     deploy(&world, &AT_ONCE);
     change(&world, "MISBEHAVE", "errors");
     deploy(&world, &AT_ONCE);
-    ring(&world);
+    let traffic = ring(&world);
     let before = world.written();
     world
         .run(&["rollback"])
         .end()
         .expect(3, "refused")
         .says(&["is in ALARM and would stop the way back", "Allow `codedeploy:UpdateDeploymentGroup`"]);
+    traffic.end();
     assert_eq!(world.written()["deployments"], before["deployments"]);
 }
 
@@ -336,16 +375,14 @@ fn what_nobody_of_ours_started_is_told_with_whose_it_is() {
     assert_eq!(world.deployments()[0]["status"], "Stopped");
 }
 
-/// Asks until the alarm has seen enough.
-fn ring(world: &World) {
-    let url = world.variable("PRODUCTION_URL").trim_end_matches('/').to_owned();
+/// Users that meet the bad release: the alarm rings, and goes on ringing as long as they are there.
+fn ring(world: &World) -> Traffic {
+    let traffic = Traffic::on(world);
     world.until(|world| {
-        for _ in 0..20 {
-            request(&url);
-        }
         let state = world.state();
         list(&state, "alarms").iter().any(|alarm| alarm["name"] == "hello-5xx" && alarm["state"] == "ALARM")
     });
+    traffic
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) async fn approve(visit: &Visit<'_>, named: Option<&str>) -> Result<Ou
     if !ours && named.is_none() {
         return Err(Stop::refused(vec![say::not_ours(&active.id, found.as_ref())]).into());
     }
-    let attached = visit.attach(active).await?;
+    let attached = visit.cancel.unless(visit.attach(active)).await??;
     let verify = visit.environment().verify.as_slice();
     let found_wrong = not_to_be_verified(visit, verify).await;
     if !found_wrong.is_empty() {

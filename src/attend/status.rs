@@ -18,7 +18,7 @@ pub(super) async fn status(visit: &Visit<'_>) -> Result<Outcome> {
     visit.begin("status", commit(found.as_ref()));
     visit.report.tell(Event::Note { text: say::whose(&active.id, found.as_ref()) });
     visit.report.tell(Event::Stage { stage: Stage::Deployment });
-    let attached = visit.attach(active).await?;
+    let attached = visit.cancel.unless(visit.attach(active)).await??;
     let hold = visit.environment().hold == Hold::Approve;
     let context = visit.context(attached.course.looking_on());
     let created = Created { id: attached.id, attached: true };

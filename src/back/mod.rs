@@ -11,7 +11,7 @@ pub use decide::Way;
 pub use redeploy::bring_back;
 
 use crate::{
-    attend::{Visit, commit},
+    attend::{Attached, Visit, commit},
     current::{self, Active, Site},
     deployment::{self, Conduct, Created},
     event::{Event, Stage},
@@ -26,38 +26,7 @@ use redeploy::Back;
 use stop::Stopped;
 
 pub async fn roll_back(visit: Visit<'_>, to: Option<&str>) -> Result<Outcome> {
-    let clients = &visit.access.deploy;
-    let live = match (visit.site.active.first(), to) {
-        // A stop needs to know nothing of it, and production waits.
-        (Some(_), None) => {
-            Revision { arn: visit.site.service.task_definition.clone(), ..Revision::default() }
-        }
-        _ => live(&visit).await?,
-    };
-    let wanted = match to {
-        Some(to) => Some(wanted::find(&visit, to, &live).await?),
-        None => None,
-    };
-    let way = decide::way(&visit.site, wanted, &live)?;
-    let way = match way {
-        // Looked for only where it is needed: it takes many calls.
-        Way::LastVerified => Way::Return(revisions::last_verified(clients, &live).await?),
-        way => way,
-    };
-    let (back, alarms) = match way.target() {
-        Some(target) => {
-            let alarms = current::alarms_that_ring(clients, &visit.site.group).await;
-            let description = marker::way_back(target.marker().as_ref(), visit.marker);
-            let back = Back::of(&visit.site.service, target, description, &visit.site.group, &alarms)?;
-            (Some(back), alarms)
-        }
-        None => (None, Vec::new()),
-    };
-    let attached = match way.stopped() {
-        Some(active) => Some(visit.attach_at_once(active).await?),
-        None => None,
-    };
-
+    let Prepared { live, way, back, alarms, attached } = visit.cancel.unless(prepare(&visit, to)).await??;
     let left =
         way.stopped().map(|active| Found::in_description(&active.description)).unwrap_or(live.marker());
     let ours = left.as_ref().is_some_and(|found| visit.marker.is_neighbour_of(found));
@@ -91,6 +60,49 @@ pub async fn roll_back(visit: Visit<'_>, to: Option<&str>) -> Result<Outcome> {
             None => Err(Stop::refused(vec![say::back::nothing_verified(&live.arn, &[])]).into()),
         },
     }
+}
+
+/// All that is known before the first write.
+struct Prepared {
+    /// The revision that production is on, or goes to.
+    live: Revision,
+    way: Way,
+    back: Option<Back>,
+    /// The group's alarms that are in ALARM.
+    alarms: Vec<String>,
+    /// What is to be stopped.
+    attached: Option<Attached>,
+}
+
+async fn prepare(visit: &Visit<'_>, to: Option<&str>) -> Result<Prepared> {
+    let (site, clients) = (&visit.site, &visit.access.deploy);
+    let live = match (site.active.first(), to) {
+        // A stop needs to know nothing of it, and production waits.
+        (Some(_), None) => Revision { arn: site.service.task_definition.clone(), ..Revision::default() },
+        _ => live(visit).await?,
+    };
+    let wanted = match to {
+        Some(to) => Some(wanted::find(visit, to, &live).await?),
+        None => None,
+    };
+    let way = match decide::way(site, wanted, &live)? {
+        // Looked for only where it is needed: it takes many calls.
+        Way::LastVerified => Way::Return(revisions::last_verified(clients, &live).await?),
+        way => way,
+    };
+    let (back, alarms) = match way.target() {
+        Some(target) => {
+            let alarms = current::alarms_that_ring(clients, &site.group).await;
+            let description = marker::way_back(target.marker().as_ref(), visit.marker);
+            (Some(Back::of(&site.service, target, description, &site.group, &alarms)?), alarms)
+        }
+        None => (None, Vec::new()),
+    };
+    let attached = match way.stopped() {
+        Some(active) => Some(visit.attach_at_once(active).await?),
+        None => None,
+    };
+    Ok(Prepared { live, way, back, alarms, attached })
 }
 
 /// Production is on its way back already, by whoever's wish.

@@ -33,7 +33,7 @@ pub async fn stop(visit: &Visit<'_>, attached: Attached) -> Result<Stopped> {
         tries += 1;
         match context.ask_to_stop(&attached.id).await {
             Ok(()) => break,
-            Err(failure) if failure.may_pass() && tries < ATTEMPTS => {
+            Err(failure) if failure.may_pass() && tries < ATTEMPTS && !visit.cancel.is_requested() => {
                 visit.report.tell(Event::Note { text: crate::say::deployment::still_asking(&failure) });
                 visit.pace.sleep(AGAIN).await;
             }

@@ -5,6 +5,7 @@ use crate::{
     attend::Visit,
     aws::{Failure, Kind},
     current, deployment,
+    event::Event,
     image::{Reference, digest_of},
     marker::Found,
     outcome::Stop,
@@ -86,16 +87,19 @@ fn of_commit(found: Option<&Found>, commit: &str) -> bool {
     found.and_then(Found::commit).is_some_and(|known| known.starts_with(&commit.to_lowercase()))
 }
 
-/// The digest of an image's tag, in the repositories of the images that run now. A registry that
-/// may not be read knows nothing.
+/// The digest of an image's tag, in the repositories of the images that run now.
 async fn by_tag(visit: &Visit<'_>, live: &Revision, to: &str) -> Option<String> {
     // `repository:tag` is as good as the tag.
     let tag = to.rsplit_once(':').map_or(to, |(_, tag)| tag);
     let names = live.document.container_names();
     for image in names.into_iter().filter_map(|name| live.document.image_of(name)) {
         let Some(reference) = Reference::parse(image) else { continue };
-        if let Ok(Some(digest)) = digest_of(visit.access.registry(), &reference.name, tag).await {
-            return Some(digest);
+        match digest_of(visit.access.registry(), &reference.name, tag).await {
+            Ok(Some(digest)) => return Some(digest),
+            Ok(None) => {}
+            Err(error) => {
+                visit.report.tell(Event::Note { text: say::tags_unseen(&reference.name, &error) });
+            }
         }
     }
     None

@@ -57,7 +57,8 @@ impl Follow<'_> {
         if !matches!(self.conduct, Conduct::Deploy { .. } | Conduct::Approve { .. }) {
             return;
         }
-        if let Err(failure) = verified::mark(context.clients, &self.task_definition, &self.id).await {
+        let marking = verified::mark(context.clients, &self.task_definition, &self.id);
+        if let Ok(Err(failure)) = context.cancel.unless(marking).await {
             let text = say::not_marked(&self.task_definition, &failure);
             context.report.tell(Event::Warning { text });
         }

@@ -109,6 +109,10 @@ pub fn matches_several(to: &str, found: &[Revision]) -> Finding {
     )
 }
 
+pub fn tags_unseen(repository: &str, error: &anyhow::Error) -> String {
+    format!("The tags of repository {repository} can't be read, so no image is found by its tag: {error}.")
+}
+
 pub fn no_such_deployment(id: &str) -> Finding {
     Finding::new(
         format!("CodeDeploy knows no deployment {id} that brought a task definition."),
