@@ -50,6 +50,7 @@ impl Row {
         let field = FIELDS.iter().find(|field| field.name == name);
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let mut help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = take_default(&mut help);
         if !help.ends_with(['.', ']']) {
             help.push('.');
         }
@@ -63,21 +64,14 @@ impl Row {
         }
         help.push_str(field.map_or("", form));
         let given: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
-        let told = |open: &str, close: char| {
-            let (_, rest) = help.split_once(open)?;
-            // More may be said there of another value.
-            Some(rest.split([close, ';']).next()?.to_owned())
-        };
-        let default = told("(default: ", ')').or_else(|| told("[default: ", ']'));
-        let default = if given.is_empty() { default } else { Some(given.join(" ")) };
+        let default = if given.is_empty() { told } else { Some(given.join(" ")) };
         Some(Row { name: name.to_owned(), field: field.map(place), help, commands: Vec::new(), default })
     }
 
     /// In action.yml.
     fn input(&self) -> String {
-        let told = ["(default: ", "[default: "].iter().any(|open| self.help.contains(open));
-        let default = self.default.as_ref().filter(|_| !told);
-        let default = default.map(|default| format!(" Default: {default}.")).unwrap_or_default();
+        let default = self.default.as_ref().map(|default| format!(" Default: {default}."));
+        let default = default.unwrap_or_default();
         let only = match self.commands.iter().any(|command| command == "deploy") {
             true => String::new(),
             false => format!(" Of the command {}.", self.commands.join(" and ")),
@@ -100,19 +94,24 @@ impl Row {
             Some(default) if default.contains(' ') => default.clone(),
             default => code(default),
         };
-        let help = self.help.replace(" [default: ", "\u{0}").replace(" (default: ", "\u{0}");
-        let help = match help.split_once('\u{0}') {
-            Some((_, rest)) if rest.split([')', ']']).next().is_some_and(|told| told.contains(';')) => {
-                self.help.clone()
-            }
-            Some((before, rest)) => {
-                let after = rest.split_once([')', ']']).map_or("", |(_, after)| after);
-                format!("{before}{}", if after.is_empty() { "." } else { after })
-            }
-            None => help,
-        };
-        format!("| `{}` | {} | {default} | {} |\n", self.name, code(&self.field), help.replace('|', "\\|"))
+        format!(
+            "| `{}` | {} | {default} | {} |\n",
+            self.name,
+            code(&self.field),
+            self.help.replace('|', "\\|")
+        )
     }
+}
+
+/// What a text says of the default, taken out of it.
+fn take_default(help: &mut String) -> Option<String> {
+    let (open, close) =
+        [(" (default: ", ')'), (" [default: ", ']')].into_iter().find(|(open, _)| help.contains(open))?;
+    let (before, rest) = help.split_once(open)?;
+    let (default, after) = rest.split_once(close)?;
+    let default = default.to_owned();
+    *help = format!("{before}{after}");
+    Some(default)
 }
 
 fn is_option(arg: &Arg) -> bool {
@@ -330,7 +329,7 @@ fn the_action_has_the_tools_options() {
     assert_eq!(keys("outputs"), OUTPUTS.map(|(name, _)| name.to_owned()).into());
     for (name, said) in action["inputs"].as_object().unwrap() {
         assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{name}");
-        assert!(said["description"].as_str().unwrap().ends_with(['.', ']']), "{name}: {said}");
+        assert!(said["description"].as_str().unwrap().ends_with('.'), "{name}: {said}");
         let in_file = FIELDS.iter().any(|field| field.name == *name);
         assert!(!(in_file && said.get("default").is_some()), "{name} would win over greenlight.yml");
     }
