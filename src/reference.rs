@@ -218,22 +218,19 @@ fn option_tables() -> String {
     const HEAD: &str = "| option | in greenlight.yml | default | meaning |\n|---|---|---|---|\n";
     let rows = inputs();
     let mut text = String::new();
-    let of_deploy = |row: &&Row| row.commands.iter().any(|command| command == "deploy");
-    type Belongs<'a> = &'a dyn Fn(&&Row) -> bool;
-    let parts: [(&str, Belongs<'_>); 5] = [
-        ("The run", &|row| of_deploy(row) && row.field.is_none()),
-        ("The environment", &|row| starts(row, "environments.")),
-        ("The image", &|row| starts(row, "image.")),
-        ("Build account and credentials", &|row| {
-            row.field.is_some() && !starts(row, "environments.") && !starts(row, "image.")
-        }),
-        ("Of single commands", &|row| !of_deploy(row)),
-    ];
-    for (title, belongs) in parts {
-        let lines: String = rows.iter().filter(belongs).map(Row::line).collect();
-        if !lines.is_empty() {
-            text.push_str(&format!("### {title}\n\n{HEAD}{lines}\n"));
-        }
+    let of_deploy = |row: &Row| row.commands.iter().any(|command| command == "deploy");
+    let title = |row: &Row| match (row.field.as_deref(), of_deploy(row)) {
+        (_, false) => "Of single commands",
+        (None, true) => "The run",
+        (Some(field), true) if field.starts_with("environments.") => "The environment",
+        (Some(field), true) if field.starts_with("image.") => "The image",
+        (Some(_), true) => "Build account and credentials",
+    };
+    let mut titles: Vec<&str> = rows.iter().map(title).collect();
+    titles.dedup();
+    for one in titles {
+        let lines: String = rows.iter().filter(|row| title(row) == one).map(Row::line).collect();
+        text.push_str(&format!("### {one}\n\n{HEAD}{lines}\n"));
     }
     for command in commands().iter().filter(|command| LOCAL.contains(&command.get_name())) {
         let lines = self::rows([command].into_iter());
@@ -245,10 +242,6 @@ fn option_tables() -> String {
         ));
     }
     text.trim_end().to_owned() + "\n"
-}
-
-fn starts(row: &Row, place: &str) -> bool {
-    row.field.as_ref().is_some_and(|field| field.starts_with(place))
 }
 
 fn output_table() -> String {
@@ -349,16 +342,15 @@ fn a_word_or_boolean_has_a_default_that_is_told() {
 
 #[test]
 fn the_reference_has_the_tools_options() {
-    type Make = fn() -> String;
-    let parts: [(&str, Make); 4] = [
-        ("commands", command_table),
-        ("options", option_tables),
-        ("outputs", output_table),
-        ("exit codes", exit_table),
+    let parts = [
+        ("commands", command_table()),
+        ("options", option_tables()),
+        ("outputs", output_table()),
+        ("exit codes", exit_table()),
     ];
     check("docs/reference.md", |text| {
         parts.iter().fold(text.to_owned(), |text, (name, made)| {
-            renewed(&text, &format!("<!-- {name} -->\n"), "<!-- made so far -->\n", &made())
+            renewed(&text, &format!("<!-- {name} -->\n"), "<!-- made so far -->\n", made)
         })
     });
 }
