@@ -3,7 +3,8 @@
 //! GitHub told and nothing left that isn't said.
 //!
 //! A seeded sample runs unless GREENLIGHT_TEST_ALL is set. GREENLIGHT_TEST_SEED chooses another one,
-//! GREENLIGHT_TEST_CELLS its size, and GREENLIGHT_TEST_CELL runs the cells whose names hold a text.
+//! GREENLIGHT_TEST_CELLS its size, and GREENLIGHT_TEST_CELL runs the cells whose names hold one
+//! of the texts between its commas.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -286,7 +287,6 @@ fn judge(cell: &Cell, world: &World, before: &Before, done: &Done) {
     let github = matches!(cell.part, Part::GitHubRead | Part::GitHubWrite);
     match code {
         code if code == cell.way.code() => {}
-        4 if cell.part == Part::Push => {}
         _ if cell.passes() || github => panic!("exit {code} where the trouble passes"),
         3 | 4 | 6 => {
             let action = &cell.operation;
@@ -388,7 +388,8 @@ fn every_call_survives_every_trouble() {
     let (all, gaps) = cells(&project);
     let total = all.len();
     let chosen = if let Ok(wanted) = env::var("GREENLIGHT_TEST_CELL") {
-        all.into_iter().filter(|cell| cell.name().contains(&wanted)).collect()
+        let named = |cell: &Cell| wanted.split(',').any(|part| cell.name().contains(part));
+        all.into_iter().filter(named).collect()
     } else if env::var_os("GREENLIGHT_TEST_ALL").is_some() {
         all
     } else {

@@ -17,6 +17,7 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 /// The name that makes this binary the shim.
@@ -27,6 +28,10 @@ pub const FAILS: &str = "GREENLIGHT_BUILD_FAILS";
 const PLUGINS: &str = "cli-plugins";
 /// A step that no image can carry out.
 const FAILING_STEP: &str = "\nRUN [\"/the-build-fails-here\"]\n";
+
+const PUSH_TIMEOUT: Duration = Duration::from_secs(30);
+const PUSH_TRIES: u32 = 5;
+const PUSH_PAUSE: Duration = Duration::from_millis(100);
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -166,9 +171,7 @@ async fn stand_in(asked: &Asked, fails: bool, variables: &Variables) -> Result<E
     for tag in &asked.tags {
         let registry = Registry::of(tag, variables)?;
         say(&format!("#2 pushing {tag}"));
-        registry.put_blob(&config).await?;
-        registry.put_blob(&layer).await?;
-        registry.put_manifest(&manifest).await?;
+        registry.push(&[&config, &layer], &manifest).await?;
     }
     if let Some(path) = &asked.metadata {
         let name = asked.tags.join(",");
@@ -255,11 +258,33 @@ impl Registry {
         // Malformed ones are the registry's to refuse; it is only checked that there is one.
         base64::engine::general_purpose::STANDARD.decode(auth).context("the login is not base64")?;
         Ok(Registry {
-            client: Client::new(),
+            client: Client::builder()
+                .timeout(crate::aws::call_timeout(variables).unwrap_or(PUSH_TIMEOUT))
+                .build()?,
             base: format!("http://{host}/v2/{repository}"),
             tag: tag.to_owned(),
             authorization: format!("Basic {auth}"),
         })
+    }
+
+    /// As buildx does, again where the registry had no answer or trouble of its own.
+    async fn push(&self, blobs: &[&[u8]], manifest: &str) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            let pushed = async {
+                for blob in blobs {
+                    self.put_blob(blob).await?;
+                }
+                self.put_manifest(manifest).await
+            };
+            match pushed.await {
+                Err(error) if tries < PUSH_TRIES && !error.is::<Refused>() => {
+                    tries += 1;
+                    tokio::time::sleep(PUSH_PAUSE * tries).await;
+                }
+                pushed => return pushed,
+            }
+        }
     }
 
     async fn put_blob(&self, bytes: &[u8]) -> Result<()> {
@@ -293,8 +318,17 @@ async fn checked(answer: Response) -> Result<Response> {
     }
     let status = answer.status();
     let path = answer.url().path().to_owned();
-    bail!("failed to push: unexpected status from {path}: {status}: {}", answer.text().await?)
+    let what = format!("failed to push: unexpected status from {path}: {status}: {}", answer.text().await?);
+    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        return Err(Refused(what).into());
+    }
+    bail!(what)
 }
+
+/// The registry's no.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
 
 #[allow(clippy::print_stderr)]
 fn say(line: &str) {
