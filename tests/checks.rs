@@ -289,6 +289,7 @@ fn what_is_verified_is_let_be() {
     let project = project(checks, "", "");
     let done = world.run_in(project.folder(), &ALL_AT_ONCE).end();
     let played = Played { world, project, done }.passes();
+    assert_eq!(played.done.told("check")["name"], "GET /version on production");
     let order: Vec<&Value> =
         played.done.events.iter().filter(|e| e["event"] == "traffic" || e["event"] == "check").collect();
     assert_eq!(order.last().unwrap()["event"], "check", "{order:?}");

@@ -86,7 +86,12 @@ pub async fn decide(checks: &[Check], scene: &Scene<'_>) -> Verdict {
             return Verdict::Inconclusive(say::cancelled());
         };
         let conclusion = verdict.conclusion();
-        scene.context.report.tell(Event::Check { name: say::name(check), conclusion, measured, limit });
+        scene.context.report.tell(Event::Check {
+            name: say::name_at(check, scene.moment),
+            conclusion,
+            measured,
+            limit,
+        });
         match verdict {
             Verdict::Passed => {}
             Verdict::Inconclusive(finding) if check.when_inconclusive() == Inconclusive::Fail => {

@@ -23,6 +23,14 @@ pub fn name(check: &Check) -> String {
     }
 }
 
+/// The same check at another moment is another one.
+pub fn name_at(check: &Check, moment: Moment) -> String {
+    match moment {
+        Moment::Validate => name(check),
+        Moment::Verify => format!("{} on production", name(check)),
+    }
+}
+
 pub fn run_name(check: &RunCheck) -> String {
     let command = check.command.as_deref().and_then(|command| {
         let mut lines = command.lines().map(str::trim).filter(|line| !line.is_empty());
