@@ -7,12 +7,13 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::{
     io,
     process::{ExitStatus, Stdio},
+    sync::LazyLock,
     time::Duration,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::Command,
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -103,6 +104,54 @@ pub async fn run(
         line(text);
     }
     Ok(Ended { status, cut })
+}
+
+/// Work on a child that is told to stop, and has its time for it, also when nobody waits for it any
+/// more: it is never just broken off.
+pub async fn unbroken<T, W>(cancel: &Cancel, work: impl FnOnce(Cancel) -> W) -> anyhow::Result<T>
+where
+    T: Send + 'static,
+    W: Future<Output = T> + Send + 'static,
+{
+    let (own, switch) = Cancel::on_request();
+    let switch = Switch(switch);
+    let work = work(own);
+    UNDER_WAY.send_modify(|number| *number += 1);
+    let mut work = tokio::spawn(async move {
+        let _done = Done;
+        work.await
+    });
+    loop {
+        tokio::select! {
+            done = &mut work => return done.context("work on a child broke off"),
+            () = cancel.requested(), if !*switch.0.borrow() => drop(switch.0.send_replace(true)),
+        }
+    }
+}
+
+/// Waits until all that was told to stop has ended.
+pub async fn settled() {
+    // The sender is never dropped.
+    let _ = UNDER_WAY.subscribe().wait_for(|number| *number == 0).await;
+}
+
+static UNDER_WAY: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::channel(0).0);
+
+/// Tells the work to stop when nobody waits for it any more.
+struct Switch(watch::Sender<bool>);
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
+struct Done;
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        UNDER_WAY.send_modify(|number| *number -= 1);
+    }
 }
 
 /// The child's group, killed when nobody waits for it any more.
@@ -211,6 +260,33 @@ mod tests {
         let (lines, ended) = lines_of(&format!("sh -c \"{inner}\"; :"), limits).await;
         assert_eq!(ended.cut, Some(Cut::TimedOut));
         assert!(lines.contains(&"stopped".to_owned()), "{lines:?}");
+    }
+
+    #[tokio::test]
+    async fn whom_nobody_waits_for_is_told_to_stop_and_has_its_time() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (started, told) = (folder.path().join("started"), folder.path().join("told"));
+        let script = format!(
+            "trap 'sleep 0.2; echo said; echo stopping > {}; exit 0' TERM; touch {}; while :; do sleep 0.05; done",
+            told.display(),
+            started.display()
+        );
+        let cancel = Cancel::never();
+        let work = unbroken(&cancel, |cancel| async move {
+            run(shell(&script), PATIENT, &cancel, |_| {}).await.map(|ended| ended.cut)
+        });
+        let begun = async {
+            while !started.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            _ = work => unreachable!(),
+            () = begun => {}
+        }
+        while !told.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     #[tokio::test]

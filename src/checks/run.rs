@@ -32,15 +32,17 @@ pub(super) async fn check(check: &RunCheck, scene: &Scene<'_>) -> Ended {
         _ => here(check, scene),
     };
     let started = tokio::time::Instant::now();
-    let report = scene.context.report;
-    let limits = Limits { within: Some(within), grace: GRACE };
-    let ended = child::run(command, limits, scene.context.cancel, |line| {
-        report.tell(Event::Output { from: name.clone(), line });
+    let report = scene.context.report.clone();
+    let ended = child::unbroken(scene.context.cancel, |cancel| async move {
+        let limits = Limits { within: Some(within), grace: GRACE };
+        let tell = |line| report.tell(Event::Output { from: name.clone(), line });
+        let ended = child::run(command, limits, &cancel, tell).await;
+        if let (Some(container), Ok(child::Ended { cut: Some(_), .. })) = (&container, &ended) {
+            remove(container).await;
+        }
+        ended
     });
-    let ended = ended.await;
-    if let (Some(container), Ok(child::Ended { cut: Some(_), .. })) = (&container, &ended) {
-        remove(container).await;
-    }
+    let ended = ended.await.flatten();
     let took = scene.context.pace.world(started.elapsed());
     let (passed, measured) = match ended {
         Ok(child::Ended { status, cut }) => {

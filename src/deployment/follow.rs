@@ -10,6 +10,8 @@ use super::{
 };
 use crate::{
     aws::Failure,
+    cancel::grace,
+    child,
     event::{Event, TaskCount},
     kept::{Undertaking, name},
     outcome::{Finding, Outcome, Word},
@@ -115,7 +117,12 @@ pub async fn follow(
     };
     let mut outcome = match ended {
         Some(outcome) => outcome,
-        None => follow.cancelled().await,
+        None => {
+            let outcome = follow.cancelled().await;
+            // A check's command was told to stop, too.
+            context.cancel.within(grace::READ, child::settled()).await;
+            outcome
+        }
     };
     outcome.deployment = Some(created.id);
     outcome.console_url = Some(console_url);
