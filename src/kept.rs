@@ -19,6 +19,8 @@ pub mod name {
     pub const RUN: &str = "run";
     /// A signal came.
     pub const CANCELLED: &str = "cancelled";
+    /// Where the registry's password is, while the image is built.
+    pub const PRIVATE_FOLDER: &str = "private_folder";
     /// The family, before a revision of it is registered.
     pub const REGISTERING: &str = "registering";
     pub const TASK_DEFINITION: &str = "task_definition_arn";

@@ -15,10 +15,11 @@ use crate::{
     outcome::{Finding, Outcome, Stop, Word},
     report::{self, Reporter},
     say::post as say,
+    secret,
     surroundings::{Pace, Variables},
 };
 use anyhow::{Context as _, Result};
-use std::{env, ffi::OsString, process::ExitCode, sync::Arc, time::Duration};
+use std::{env, ffi::OsString, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 /// The name that makes this binary the post step: a post entry point takes no arguments.
 pub const NAME: &str = "greenlight-post";
@@ -32,6 +33,9 @@ pub async fn post(variables: &Variables, limit: Duration) -> ExitCode {
     let kept = Kept::of(variables);
     if kept.is_over() {
         return ExitCode::SUCCESS;
+    }
+    if let Some(folder) = kept.text(name::PRIVATE_FOLDER) {
+        secret::delete_left(Path::new(folder));
     }
     let pace = Pace::of(variables);
     let options = options(&kept, variables);

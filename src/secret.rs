@@ -28,6 +28,8 @@ impl fmt::Debug for Secret {
     }
 }
 
+const PREFIX: &str = "greenlight-";
+
 /// A folder that nobody else may enter, gone with its contents when this is dropped.
 #[derive(Debug)]
 pub struct PrivateFolder(TempDir);
@@ -39,7 +41,7 @@ impl PrivateFolder {
     pub fn new() -> io::Result<PrivateFolder> {
         use std::os::unix::fs::PermissionsExt;
         let only_ours = fs::Permissions::from_mode(0o700);
-        let folder = tempfile::Builder::new().prefix("greenlight-").permissions(only_ours).tempdir()?;
+        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(only_ours).tempdir()?;
         existing().push(folder.path().to_owned());
         Ok(PrivateFolder(folder))
     }
@@ -53,6 +55,14 @@ impl PrivateFolder {
         for folder in existing().drain(..) {
             let _ = fs::remove_dir_all(folder);
         }
+    }
+}
+
+/// Deletes one that a process left which died; nothing else has its place and its name.
+pub fn delete_left(folder: &Path) {
+    let name = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+    if name && folder.parent() == Some(&std::env::temp_dir()) {
+        let _ = fs::remove_dir_all(folder);
     }
 }
 

@@ -367,6 +367,61 @@ fn with_github_down_the_deployment_is_stopped_all_the_same() {
 }
 
 #[test]
+fn a_rehearsal_is_cancelled_as_a_job_is() {
+    let project = Project::with(|files| {
+        files.replace("greenlight.yml", "termination-wait: 1m", "termination-wait: 1h");
+    });
+    let report = project.folder().join("report.json");
+    let mut command = support::greenlight();
+    command.current_dir(project.folder());
+    command.args([
+        "rehearse",
+        "--no-docker",
+        "--speed",
+        "120",
+        "--deployment-config",
+        ALL_AT_ONCE,
+        "--report",
+    ]);
+    command.arg(&report);
+    let rehearsal = support::Child::start(command);
+    rehearsal.line_with("blue stands by", support::LIMIT);
+    rehearsal.signal(Signal::INT);
+    let ended = rehearsal.wait(support::LIMIT);
+    assert_eq!(ended.code, Some(8), "{}", ended.said());
+    assert!(ended.said().contains("was stopped and production taken back"), "{}", ended.said());
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(report).unwrap()).unwrap();
+    assert_eq!((&report["outcome"], &report["post_exit_code"]), (&json!("cancelled"), &json!(0)), "{report}");
+    assert_eq!(report["requests"]["failed"], 0, "{report}");
+}
+
+#[test]
+fn what_a_dead_build_left_of_its_login_is_deleted() {
+    let world = World::hello();
+    let hold = world.hold("registry:put-manifest", "before");
+    let run = world.run(&["deploy"]).start();
+    hold.come();
+    let done = run.kill();
+    let folder = std::path::Path::new(&done.state["private_folder"]);
+    assert!(folder.join("config.json").exists());
+    post(&world, &done, &["The run died before a deployment was started.", "Production is untouched."]);
+    assert!(!folder.exists());
+    is_closed(&world, "error");
+}
+
+#[test]
+fn every_secret_that_is_minted_is_told_to_the_runner() {
+    let world = World::hello();
+    let done = world.run(&["plan"]).end().expect(0, "planned");
+    let masks: Vec<&str> =
+        done.ended.stdout.lines().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
+    // Of each role's session, its secret and its token.
+    assert!(masks.iter().filter(|mask| mask.contains(support::CANARY)).count() >= 4, "{masks:?}");
+    let local = world.run(&["plan"]).without(&["GITHUB_ACTIONS"]).end().expect(0, "planned");
+    local.says_not(&["::add-mask::"]);
+}
+
+#[test]
 fn a_run_that_told_its_end_has_a_post_step_without_a_word() {
     let world = World::hello();
     let done = world.run(&["deploy", "--deployment-config", ALL_AT_ONCE]).end().expect(0, "succeeded");

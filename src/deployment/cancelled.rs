@@ -30,26 +30,23 @@ pub(super) fn goes_on(policy: Option<OnCancel>, shift_succeeds: bool, phase: Opt
 
 impl Follow<'_> {
     /// CodeDeploy carries on by itself what is asked of it here, and the post step finishes it.
-    pub(super) async fn cancelled(&self) -> Outcome {
+    pub(super) async fn cancelled(&mut self) -> Outcome {
         let context = self.context;
+        let console = Some(deployment::look_at_console(&self.id));
         let (happened, next) = match self.phase {
             Some(Phase::Ended(End::Succeeded)) => (say::ended_well(&self.id), None),
-            Some(Phase::Ended(_)) => {
-                (say::ended_badly(&self.id), Some(deployment::look_at_console(&self.id)))
+            Some(Phase::Ended(_)) => (say::ended_badly(&self.id), console),
+            phase if self.goes_on() => {
+                let ready = (phase == Some(Phase::Ready)).then(|| say::waits_at_ready(&self.id));
+                (say::goes_on(&self.id, &self.told.status), ready.or(console))
             }
-            phase if goes_on(self.conduct.on_cancel(&context.course), self.shift_succeeds(), phase) => {
-                let next = match phase {
-                    Some(Phase::Ready) => say::waits_at_ready(&self.id),
-                    _ => deployment::look_at_console(&self.id),
-                };
-                (say::goes_on(&self.id, &self.told.status), Some(next))
-            }
-            _ => match self.stopped_in_time().await {
-                Ok(()) => (say::asked_to_stop(&self.id), Some(deployment::look_at_console(&self.id))),
-                Err(why) => {
-                    (say::not_asked_to_stop(&self.id, &why), Some(deployment::look_at_console(&self.id)))
+            _ => {
+                self.hear_signal().await;
+                match self.heard.as_ref().and_then(|heard| heard.as_ref().err()) {
+                    None => (say::asked_to_stop(&self.id), console),
+                    Some(why) => (say::not_asked_to_stop(&self.id, why), console),
                 }
-            },
+            }
         };
         let production = context.cancel.within(grace::READ, self.production_now()).await;
         let production = production.unwrap_or_else(|| deployment::PRODUCTION_UNREAD.to_owned());
@@ -58,8 +55,18 @@ impl Follow<'_> {
         outcome
     }
 
-    fn shift_succeeds(&self) -> bool {
-        self.verified && self.context.course.until == Until::TrafficShifted
+    /// Asks CodeDeploy to stop, once, where the policy has it.
+    pub(super) async fn hear_signal(&mut self) {
+        let ended = matches!(self.phase, Some(Phase::Ended(_)));
+        if self.heard.is_none() && !ended && !self.goes_on() {
+            self.heard = Some(self.stopped_in_time().await);
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        let course = &self.context.course;
+        let shift_succeeds = self.verified && course.until == Until::TrafficShifted;
+        goes_on(self.conduct.on_cancel(course), shift_succeeds, self.phase)
     }
 
     /// Asks CodeDeploy to stop as often as there is time for; why it wasn't heard, if it wasn't.

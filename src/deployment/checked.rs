@@ -9,7 +9,7 @@ use super::{
 use crate::{
     aws::Failure,
     back,
-    cancel::Cancel,
+    cancel::{Cancel, grace},
     checks::{self, Moment, Scene, Verdict},
     event::Event,
     outcome::{Finding, Outcome, Stop, Word},
@@ -17,7 +17,7 @@ use crate::{
     say::deployment as say,
 };
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// Between two looks at the deployment while checks run.
 const LOOK: Duration = Duration::from_secs(10);
@@ -138,9 +138,11 @@ impl Follow<'_> {
         let back = async {
             context.finish(&self.id).await?;
             // It follows a deployment in its turn.
+            self.busy.send_replace(true);
             Box::pin(back::bring_back(context, &course.live_arn, &self.task_definition)).await
         };
         let back = back.await;
+        self.busy.send_replace(false);
         let mut findings: Vec<Finding> = self.stopped_for.clone().into_iter().collect();
         let mut outcome = match back {
             Ok(back) if back.word == Word::RolledBackOnRequest => {
@@ -211,13 +213,27 @@ impl Follow<'_> {
         &mut self,
         moment: Moment,
         checks: &[Check],
-        (green_url, blue_url): (Option<&str>, Option<&str>),
+        urls: (Option<&str>, Option<&str>),
         wait: Duration,
     ) -> Option<Verdict> {
         if checks.is_empty() {
             return Some(Verdict::Passed);
         }
+        self.busy.send_replace(true);
+        let verdict = self.verdict(moment, checks, urls, wait).await;
+        self.busy.send_replace(false);
+        verdict
+    }
+
+    async fn verdict(
+        &mut self,
+        moment: Moment,
+        checks: &[Check],
+        (green_url, blue_url): (Option<&str>, Option<&str>),
+        wait: Duration,
+    ) -> Option<Verdict> {
         let context = self.context;
+        let signal = context.cancel;
         let image = self.conduct.image();
         let (cancel, switch) = Cancel::on_request();
         let context = &Context { course: context.course.clone(), cancel: &cancel, ..*context };
@@ -236,27 +252,31 @@ impl Follow<'_> {
         loop {
             tokio::select! {
                 verdict = &mut deciding => return (!cancel.is_requested()).then_some(verdict),
+                // What the checks have begun is ended while CodeDeploy is asked to stop.
+                () = signal.requested() => {
+                    switch.send_replace(true);
+                    let ended = timeout(signal.left(grace::STOP), &mut deciding);
+                    drop(tokio::join!(ended, self.hear_signal()));
+                    return None;
+                }
                 () = self.waits_no_more(moment), if !cancel.is_requested() => drop(switch.send_replace(true)),
             }
         }
     }
 
-    /// Ends when checks have nothing to decide any more: the run is to be cancelled, an alarm
-    /// stops the deployment, or somebody else has let it go on or stopped it.
+    /// Ends when checks have nothing to decide any more: an alarm stops the deployment, or somebody
+    /// else has let it go on or stopped it.
     async fn waits_no_more(&mut self, moment: Moment) {
         let context = self.context;
         if self.over {
-            return context.cancel.requested().await;
+            return std::future::pending().await;
         }
         let phase = match moment {
             Moment::Validate => Phase::Ready,
             Moment::Verify => Phase::TerminationWait,
         };
         loop {
-            tokio::select! {
-                () = context.pace.sleep(LOOK) => {}
-                () = context.cancel.requested() => return,
-            }
+            context.pace.sleep(LOOK).await;
             self.look_at_alarms().await;
             let seen = context.observe(&self.id, Depth::Status).await;
             if self.stopped_for.is_some() || seen.is_ok_and(|seen| seen.phase != phase) {

@@ -21,6 +21,7 @@ use crate::{
 };
 use anyhow::Result;
 use std::time::Duration;
+use tokio::{sync::watch, time::timeout};
 
 /// Before a call that may pass is made again.
 pub(super) const AGAIN: Duration = Duration::from_secs(2);
@@ -99,6 +100,8 @@ pub async fn follow(
         pacer: Pacer::new(course.shape, course.termination_wait),
         told: Told::default(),
         phase: None,
+        busy: watch::Sender::new(false),
+        heard: None,
         continued: false,
         verified: conduct.verify().is_none(),
         unverified: false,
@@ -109,10 +112,16 @@ pub async fn follow(
         id: created.id.clone(),
         task_definition: task_definition.to_owned(),
     };
-    // Broken off wherever it is: what a cancelled run does makes up for it.
+    // Broken off wherever it is, but where something has to be ended first: what a cancelled run
+    // does makes up for it.
+    let mut busy = follow.busy.subscribe();
+    let broken_off = async {
+        context.cancel.requested().await;
+        let _ = timeout(context.cancel.left(grace::READ), busy.wait_for(|busy| !busy)).await;
+    };
     let ended = tokio::select! {
         biased;
-        () = context.cancel.requested() => None,
+        () = broken_off => None,
         outcome = follow.until_the_end() => Some(outcome),
     };
     let mut outcome = match ended {
@@ -140,6 +149,10 @@ pub(super) struct Follow<'a> {
     pub told: Told,
     /// As it was seen last.
     pub phase: Option<Phase>,
+    /// What heeds a signal by itself is under way.
+    pub busy: watch::Sender<bool>,
+    /// Whether CodeDeploy heard, meanwhile, that it shall stop.
+    pub heard: Option<Result<(), String>>,
     /// ContinueDeployment was asked for.
     pub continued: bool,
     /// The checks of the termination wait have decided.
@@ -220,10 +233,7 @@ impl Follow<'_> {
             if time_is_up {
                 return self.out_of_time().await;
             }
-            tokio::select! {
-                () = self.look_around(&seen) => {}
-                () = context.cancel.requested() => continue,
-            }
+            self.look_around(&seen).await;
             self.announce_wait(seen.phase);
             context.pace.sleep(self.next_look()).await;
         }

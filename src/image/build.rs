@@ -5,6 +5,7 @@ use crate::{
     cancel::Cancel,
     child::{Cut, Ended},
     event::Event,
+    kept::name,
     outcome::{Stop, Word},
     report::Reporter,
     request::Build,
@@ -44,6 +45,7 @@ pub async fn build(
     let host = order.repository_uri.split('/').next().unwrap_or_default();
     let config = DockerConfig::with(variables, host, login)
         .map_err(|error| Stop::build_failed(say::image::docker_config(&error)))?;
+    reporter.keep(name::PRIVATE_FOLDER, &config.path().to_string_lossy());
     let metadata = config.file("metadata.json");
     let mut command = Command::new(program);
     command.args(arguments(order, &metadata));

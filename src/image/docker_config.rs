@@ -41,6 +41,11 @@ pub fn read(folder: &Path) -> anyhow::Result<Map<String, Value>> {
 
 impl DockerConfig {
     /// `host` is the registry that the login is for.
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn with(variables: &Variables, host: &str, login: &Login) -> anyhow::Result<DockerConfig> {
         let copy = PrivateFolder::new().context("can't make a private folder")?;
         let users = folder(variables);

@@ -92,7 +92,11 @@ impl Job {
             anyhow::Ok(())
         };
         let signal = async {
-            cancel.requested().await;
+            // A post step begins after it.
+            match entry {
+                Entry::Main => cancel.requested().await,
+                Entry::Post => std::future::pending().await,
+            }
             if let Some(id) = child.id() {
                 let kill = tokio::process::Command::new("kill").args(["-INT", &id.to_string()]).status();
                 drop(kill.await);

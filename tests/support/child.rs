@@ -77,6 +77,19 @@ impl Child {
         }
     }
 
+    /// Waits for a line of its standard output that has this in it.
+    pub fn line_with(&self, part: &str, limit: Duration) -> String {
+        let deadline = Instant::now() + limit;
+        let lines = self.stdout.lock().unwrap();
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) if line.contains(part) => return line,
+                Ok(_) => {}
+                Err(why) => panic!("{why} before a line with `{part}`: {}", self.what),
+            }
+        }
+    }
+
     pub fn signal(&self, signal: Signal) {
         if self.ended(Duration::ZERO).is_none() {
             let _ = kill_process(self.id, signal);

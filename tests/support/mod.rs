@@ -26,7 +26,7 @@ use std::{
 /// The world's waits shrink by it: minutes become half seconds.
 pub const SPEED: &str = "120";
 /// Stands in every secret of the world.
-const CANARY: &str = "Kanarienvogel";
+pub const CANARY: &str = "Kanarienvogel";
 /// Beyond it a process hangs.
 pub const LIMIT: Duration = Duration::from_secs(180);
 /// Variables of these kinds are the world's to give.
