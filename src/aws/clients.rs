@@ -6,7 +6,7 @@ use super::{
     failure::{AddressMustExist, Failure, Kind},
     http::Http,
     renewing::{RenewWhenExpired, Renewing},
-    retry::UnreadAgain,
+    retry::{UnreadAgain, WholeXml},
 };
 use crate::{report::Reporter, surroundings::Variables};
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, identity::IdentityCache};
@@ -84,7 +84,8 @@ impl Settings {
     pub fn unsigned_sts(&self, region: &str) -> aws_sdk_sts::Client {
         let config = aws_sdk_sts::config::Builder::from(&self.sdk(region, None))
             .retry_classifier(AddressMustExist(self.http.clone()))
-            .retry_classifier(UnreadAgain);
+            .retry_classifier(UnreadAgain)
+            .interceptor(WholeXml);
         aws_sdk_sts::Client::from_conf(config.build())
     }
 }
@@ -141,7 +142,8 @@ macro_rules! client {
             self.$name.get_or_init(|| {
                 let mut config = $sdk::config::Builder::from(&self.config)
                     .retry_classifier(AddressMustExist(self.http.clone()))
-                    .retry_classifier(UnreadAgain);
+                    .retry_classifier(UnreadAgain)
+                    .interceptor(WholeXml);
                 if let Some(renewing) = &self.renewing {
                     let renew = RenewWhenExpired(renewing.clone());
                     config = config.interceptor(renew.clone()).retry_classifier(renew);
