@@ -21,13 +21,19 @@ pub struct Job {
     /// until GitHub was asked.
     pub sha: Option<String>,
     pub pull_request: PullRequest,
-    /// The pull request comes from a fork: its token reads only, unless the event is
-    /// `pull_request_target`, and it has neither secrets nor an OIDC token.
-    pub fork: bool,
-    /// The same holds for Dependabot's.
-    pub dependabot: bool,
+    /// Why the job's token only reads, as far as the event tells it.
+    pub reads_only: Option<ReadsOnly>,
     /// The GitHub Deployment that started the workflow.
     pub deployment: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadsOnly {
+    /// The pull request comes from a fork: there are neither secrets nor an OIDC token either, and
+    /// no `permissions:` help.
+    Fork,
+    /// Dependabot's token reads only, unless the job's `permissions:` name more.
+    Dependabot,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,19 +71,13 @@ impl Job {
             api_url: variables.get("GITHUB_API_URL").unwrap_or("https://api.github.com").to_owned(),
             sha,
             pull_request,
-            fork: fork(&payload),
-            dependabot: actor == "dependabot[bot]",
+            reads_only: reads_only(&event, &payload, &actor),
             deployment: payload["deployment"]["id"].as_u64(),
             repository,
             event,
             actor,
             run_id,
         })
-    }
-
-    /// Whether the job's token is known to read only.
-    pub fn reads_only(&self) -> bool {
-        (self.fork || self.dependabot) && self.event != "pull_request_target"
     }
 }
 
@@ -107,6 +107,12 @@ fn subject(event: &str, payload: &Value, sha: Option<&str>) -> (Option<String>, 
             let request = run["pull_requests"][0]["number"].as_u64();
             (text(&run["head_sha"]), request.map_or(PullRequest::OfCommit, PullRequest::Known))
         }
+        "check_run" | "check_suite" => {
+            let check = &payload[event];
+            let request = check["pull_requests"][0]["number"].as_u64();
+            (text(&check["head_sha"]), request.map_or(PullRequest::OfCommit, PullRequest::Known))
+        }
+        "status" => (text(&payload["sha"]), PullRequest::OfCommit),
         "merge_group" => {
             let group = &payload["merge_group"];
             let number = group["head_ref"].as_str().and_then(queued);
@@ -142,6 +148,18 @@ fn queued(head_ref: &str) -> Option<u64> {
     number.parse().ok()
 }
 
+/// Events of pull requests, other than `pull_request_target`, run what the fork has written.
+fn reads_only(event: &str, payload: &Value, actor: &str) -> Option<ReadsOnly> {
+    let of_pull_request =
+        matches!(event, "pull_request" | "pull_request_review" | "pull_request_review_comment");
+    if of_pull_request && fork(payload) {
+        return Some(ReadsOnly::Fork);
+    }
+    let of_dependabot =
+        of_pull_request || matches!(event, "push" | "create" | "deployment" | "deployment_status");
+    (of_dependabot && actor == "dependabot[bot]").then_some(ReadsOnly::Dependabot)
+}
+
 /// A fork that was deleted since has no repository any more.
 fn fork(payload: &Value) -> bool {
     let request = &payload["pull_request"];
@@ -150,159 +168,117 @@ fn fork(payload: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use serde_json::json;
+    use super::{PullRequest::*, *};
 
+    /// What `GITHUB_SHA` is: for some events not the commit that they are about.
     const TRIGGER: &str = "a10867b14bb761a232cd80139fbd4c0d33264240";
     const HEAD: &str = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
 
-    fn job(event: &str, payload: Value) -> Job {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), payload.to_string()).unwrap();
-        let path = file.path().to_string_lossy().into_owned();
-        let variables = [
+    /// The job of an event whose payload is in `tests/events`.
+    fn job(file: &str, further: &[(&str, &str)]) -> Job {
+        let event = file.split('.').next().unwrap();
+        let path = format!("{}/tests/events/{file}.json", env!("CARGO_MANIFEST_DIR"));
+        let payload: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let mut variables = vec![
             ("GITHUB_ACTIONS", "true"),
-            ("GITHUB_REPOSITORY", "o/r"),
+            ("GITHUB_REPOSITORY", "acme/hello"),
             ("GITHUB_EVENT_NAME", event),
             ("GITHUB_EVENT_PATH", &path),
             ("GITHUB_SHA", TRIGGER),
             ("GITHUB_RUN_ID", "7"),
-            ("GITHUB_ACTOR", "octocat"),
+            ("GITHUB_ACTOR", payload["sender"]["login"].as_str().unwrap()),
         ];
-        Job::of(&Variables::of(variables.map(|(n, v)| (n.to_owned(), v.to_owned())))).unwrap()
-    }
-
-    fn subject(event: &str, payload: Value) -> (Option<String>, PullRequest) {
-        let job = job(event, payload);
-        (job.sha, job.pull_request)
-    }
-
-    fn sha(sha: &str) -> Option<String> {
-        Some(sha.to_owned())
-    }
-
-    fn pull_request(head: Value) -> Value {
-        json!({
-            "action": "synchronize",
-            "number": 2,
-            "pull_request": {
-                "number": 2,
-                "draft": false,
-                "head": { "ref": "changes", "sha": HEAD, "repo": head },
-                "base": { "ref": "main", "sha": TRIGGER, "repo": { "id": 1, "full_name": "o/r" } },
-            },
-            "repository": { "id": 1, "full_name": "o/r", "default_branch": "main" },
-        })
+        variables.extend(further);
+        Job::of(&Variables::of(variables.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())))).unwrap()
     }
 
     #[test]
     fn a_laptop_is_no_job() {
         let variables = [("GITHUB_TOKEN", "x"), ("GITHUB_REPOSITORY", "o/r")];
         let variables = Variables::of(variables.map(|(n, v)| (n.to_owned(), v.to_owned())));
-        assert_eq!(Job::of(&variables), None);
+        assert!(Job::of(&variables).is_none());
     }
 
     #[test]
     fn the_frame_comes_from_the_variables() {
-        let job = job("push", json!({ "after": HEAD }));
-        assert_eq!(job.run_url, "https://github.com/o/r/actions/runs/7");
+        let job = job("push", &[("GITHUB_SERVER_URL", "https://ghe.example.com/")]);
+        assert_eq!(job.run_url, "https://ghe.example.com/acme/hello/actions/runs/7");
         assert_eq!(job.api_url, "https://api.github.com");
         assert_eq!(job.actor, "octocat");
     }
 
     #[test]
-    fn a_push_is_about_its_tip() {
-        let payload = json!({ "ref": "refs/heads/main", "after": HEAD, "deleted": false, "head_commit": { "id": HEAD } });
-        assert_eq!(subject("push", payload), (sha(HEAD), PullRequest::OfCommit));
-        let payload = json!({ "ref": "refs/heads/x", "after": "0".repeat(40), "deleted": true });
-        assert_eq!(subject("push", payload), (None, PullRequest::None));
-    }
-
-    #[test]
-    fn a_pull_request_is_about_its_head_and_not_the_merge() {
-        let own = || pull_request(json!({ "id": 1, "full_name": "o/r", "fork": false }));
-        for event in ["pull_request", "pull_request_target"] {
-            assert_eq!(subject(event, own()), (sha(HEAD), PullRequest::Known(2)));
-            assert!(!job(event, own()).reads_only());
+    fn every_event_has_its_commit_its_pull_request_and_its_token() {
+        let writes = Option::None;
+        let fork = Some(ReadsOnly::Fork);
+        let dependabot = Some(ReadsOnly::Dependabot);
+        let table = [
+            ("push", Some(HEAD), OfCommit, writes),
+            ("push.tag", Some(HEAD), OfCommit, writes),
+            ("push.deleted", Option::None, PullRequest::None, writes),
+            ("push.dependabot", Some(HEAD), OfCommit, dependabot),
+            ("pull_request", Some(HEAD), Known(7), writes),
+            ("pull_request.fork", Some(HEAD), Known(7), fork),
+            ("pull_request.fork-deleted", Some(HEAD), Known(7), fork),
+            ("pull_request.dependabot", Some(HEAD), Known(7), dependabot),
+            ("pull_request_target", Some(HEAD), Known(7), writes),
+            ("pull_request_target.fork", Some(HEAD), Known(7), writes),
+            ("pull_request_review", Some(HEAD), Known(7), writes),
+            ("pull_request_review.fork", Some(HEAD), Known(7), fork),
+            ("workflow_dispatch", Some(TRIGGER), OfCommit, writes),
+            ("workflow_dispatch.no-inputs", Some(TRIGGER), OfCommit, writes),
+            ("workflow_run", Some(HEAD), Known(7), writes),
+            ("workflow_run.push", Some(HEAD), OfCommit, writes),
+            ("workflow_run.fork", Some(HEAD), OfCommit, writes),
+            ("merge_group", Some(HEAD), Known(7), writes),
+            ("check_run", Some(HEAD), Known(7), writes),
+            ("check_suite", Some(HEAD), Known(7), writes),
+            ("status", Some(HEAD), OfCommit, writes),
+            ("deployment", Some(HEAD), PullRequest::None, writes),
+            ("deployment_status", Some(HEAD), PullRequest::None, writes),
+            // Only GitHub knows the pull request's commit.
+            ("issue_comment", Option::None, HeadOf(7), writes),
+            ("issue_comment.issue", Some(TRIGGER), PullRequest::None, writes),
+            ("release", Some(TRIGGER), PullRequest::None, writes),
+            ("schedule", Some(TRIGGER), PullRequest::None, writes),
+            ("repository_dispatch", Some(TRIGGER), PullRequest::None, writes),
+            ("create", Some(TRIGGER), PullRequest::None, writes),
+            ("delete", Some(TRIGGER), PullRequest::None, writes),
+        ];
+        for (file, sha, pull_request, reads_only) in table {
+            let job = job(file, &[]);
+            let told = (job.sha.as_deref(), job.pull_request, job.reads_only);
+            assert_eq!(told, (sha, pull_request, reads_only), "{file}");
         }
+        let known: std::collections::BTreeSet<_> =
+            table.iter().map(|(file, ..)| format!("{file}.json")).collect();
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/events")).unwrap();
+        let there = folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(known, there, "each payload is in the table");
     }
 
     #[test]
-    fn a_fork_has_a_token_that_reads_only() {
-        for head in [json!({ "id": 5, "full_name": "fork/r", "fork": true }), Value::Null] {
-            assert!(job("pull_request", pull_request(head.clone())).reads_only());
-            let target = job("pull_request_target", pull_request(head));
-            assert!(target.fork && !target.reads_only());
+    fn a_deployment_is_told_to_the_one_that_started_the_job() {
+        for event in ["deployment", "deployment_status"] {
+            assert_eq!(job(event, &[]).deployment, Some(145_988_746));
         }
+        assert_eq!(job("push", &[]).deployment, Option::None);
     }
 
     #[test]
-    fn a_dispatch_is_about_the_chosen_tip() {
-        let payload = json!({ "inputs": { "env": "prod" }, "ref": "refs/heads/main" });
-        assert_eq!(subject("workflow_dispatch", payload), (sha(TRIGGER), PullRequest::OfCommit));
-    }
-
-    #[test]
-    fn a_workflow_run_is_about_the_commit_of_that_run() {
-        let run = |requests: Value| {
-            json!({ "action": "completed", "workflow_run": {
-                "id": 1, "event": "pull_request", "head_sha": HEAD, "pull_requests": requests } })
-        };
-        assert_eq!(subject("workflow_run", run(json!([]))), (sha(HEAD), PullRequest::OfCommit));
-        let known = run(json!([{ "id": 9, "number": 5 }]));
-        assert_eq!(subject("workflow_run", known), (sha(HEAD), PullRequest::Known(5)));
-    }
-
-    #[test]
-    fn a_merge_group_names_its_pull_request_in_the_branch() {
-        let group = |head_ref: &str| {
-            json!({ "action": "checks_requested", "merge_group": {
-                "head_sha": HEAD, "head_ref": head_ref, "base_ref": "refs/heads/main" } })
-        };
-        let queue = "refs/heads/gh-readonly-queue/main/pr-104-929f3a";
-        assert_eq!(subject("merge_group", group(queue)), (sha(HEAD), PullRequest::Known(104)));
-        assert_eq!(subject("merge_group", group("refs/heads/other")), (sha(HEAD), PullRequest::None));
-    }
-
-    #[test]
-    fn a_deployment_is_about_its_own_commit() {
-        let payload = json!({ "action": "created", "deployment": {
-            "id": 145, "sha": HEAD, "ref": "main", "task": "deploy", "environment": "production" } });
-        let job = job("deployment", payload);
-        assert_eq!((job.sha, job.pull_request, job.deployment), (sha(HEAD), PullRequest::None, Some(145)));
-    }
-
-    #[test]
-    fn a_comment_on_a_pull_request_leaves_the_commit_to_be_asked_for() {
-        let payload = json!({ "issue": { "number": 8, "pull_request": { "url": "https://x" } } });
-        assert_eq!(subject("issue_comment", payload), (None, PullRequest::HeadOf(8)));
-        let payload = json!({ "issue": { "number": 8 } });
-        assert_eq!(subject("issue_comment", payload), (sha(TRIGGER), PullRequest::None));
-    }
-
-    #[test]
-    fn a_release_and_a_schedule_are_about_no_pull_request() {
-        let release = json!({ "action": "published", "release": { "tag_name": "v1" } });
-        assert_eq!(subject("release", release), (sha(TRIGGER), PullRequest::None));
-        let schedule = json!({ "schedule": "15 4 * * *", "repository": { "full_name": "o/r" } });
-        assert_eq!(subject("schedule", schedule), (sha(TRIGGER), PullRequest::None));
+    fn a_merge_queue_without_a_number_names_no_pull_request() {
+        assert_eq!(queued("refs/heads/gh-readonly-queue/main/pr-104-929f3a"), Some(104));
+        assert_eq!(queued("refs/heads/other"), Option::None);
     }
 
     #[test]
     fn a_payload_that_is_not_there_leaves_the_variables() {
-        let variables = [
-            ("GITHUB_ACTIONS", "true"),
-            ("GITHUB_REPOSITORY", "o/r"),
-            ("GITHUB_EVENT_NAME", "push"),
-            ("GITHUB_EVENT_PATH", "/nowhere/event.json"),
-            ("GITHUB_SHA", TRIGGER),
-        ];
-        let of = |further: Option<(&str, &str)>| {
-            let variables = variables.into_iter().chain(further).map(|(n, v)| (n.to_owned(), v.to_owned()));
-            let job = Job::of(&Variables::of(variables)).unwrap();
+        let of = |further: &[(&str, &str)]| {
+            let nowhere = [("GITHUB_EVENT_PATH", "/nowhere/event.json")];
+            let job = job("push", &[&nowhere, further].concat());
             (job.sha, job.pull_request)
         };
-        assert_eq!(of(None), (sha(TRIGGER), PullRequest::OfCommit));
-        assert_eq!(of(Some(("GITHUB_REF", "refs/pull/2/merge"))), (None, PullRequest::HeadOf(2)));
+        assert_eq!(of(&[]), (Some(TRIGGER.to_owned()), OfCommit));
+        assert_eq!(of(&[("GITHUB_REF", "refs/pull/2/merge")]), (Option::None, HeadOf(2)));
     }
 }

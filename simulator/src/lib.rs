@@ -29,4 +29,5 @@ mod world;
 
 pub use clock::{Clock, Time};
 pub use faults::{CallFault, Fault};
+pub use github::operations as github_operations;
 pub use world::{Endpoints, Options, World};

@@ -365,7 +365,8 @@ pub struct Job {
     pub event: String,
     /// The open pull request whose head `sha` is, if any.
     pub pull_request: Option<u64>,
-    /// Whether it comes from a fork: the token can't write then, and there is no OIDC token.
+    /// Whether it comes from a fork: but for `pull_request_target`, the token can't write then, and
+    /// there is no OIDC token.
     pub fork: bool,
     /// What the pull request has been told before the job.
     pub comments: Vec<Comment>,

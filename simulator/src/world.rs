@@ -120,6 +120,11 @@ impl World {
         snapshot::of(&self.lock())
     }
 
+    /// What GitHub was asked and what it answered, as `GET /_github` tells it.
+    pub fn github_exchanges(&self) -> serde_json::Value {
+        github::exchanges(&self.lock())
+    }
+
     /// The environment of a job in this world, ready to export: the caller's keys, the endpoints,
     /// GitHub's variables (those that name files are the harness's own to add).
     pub fn job_environment(&self) -> Vec<(String, String)> {

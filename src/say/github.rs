@@ -4,6 +4,7 @@
 use super::progress::{percent, span};
 use crate::{
     event::{Run, Stage},
+    job::{Job, ReadsOnly},
     outcome::{Outcome, Word},
     report::{foreign, history::History},
 };
@@ -120,20 +121,41 @@ pub const STATUS: Denied = ("the commit status", "statuses: write");
 pub const COMMENT: Denied = ("the pull request's comment", "pull-requests: write");
 pub const DEPLOYMENT: Denied = ("the GitHub Deployment", "deployments: write");
 
-pub fn denied(what: &[Denied], message: &str, reads_only: bool) -> String {
+pub fn denied(what: &[Denied], message: &str, reads_only: Option<ReadsOnly>) -> String {
     let names = super::and(&what.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());
-    if reads_only {
+    if reads_only == Some(ReadsOnly::Fork) {
         return format!(
-            "GitHub was not told: a pull request from a fork or of Dependabot has a token that only reads, \
-             so {names} were left out. The job log and the summary have all of it."
+            "GitHub was not told: the token of a pull request from a fork only reads, whatever `permissions:` the \
+             job names, so {names} were left out. The job log and the summary have all of it."
         );
     }
     let permissions: Vec<_> = what.iter().map(|(_, permission)| format!("`{permission}`")).collect();
     let permissions = super::and(&permissions);
+    if reads_only == Some(ReadsOnly::Dependabot) {
+        return format!(
+            "GitHub was not told: Dependabot's token only reads unless the job asks for more, so {names} were left \
+             out. The job log and the summary have all of it. Add {permissions} to the job's `permissions:`."
+        );
+    }
     format!(
         "GitHub does not let the token write {names} ({message}), so they were left out. The deployment is not \
          touched by it. Add {permissions} to the job's `permissions:`, beside those that it names already."
     )
+}
+
+/// The event is about no commit, or only about one that is gone.
+pub fn no_commit(job: &Job) -> String {
+    let (why, fix) = match job.event.as_str() {
+        "push" => (
+            "this push deleted a branch, so there is no commit to tell about".to_owned(),
+            "`if: ${{ !github.event.deleted }}` in the job keeps such a push from starting it.",
+        ),
+        event => (
+            format!("the event `{event}` names no commit to tell about"),
+            "`on: push`, `pull_request`, `workflow_dispatch` and the like name one.",
+        ),
+    };
+    format!("GitHub was not told: {why}. The job log and the summary have all of it. {fix}")
 }
 
 pub fn unauthorized(message: &str) -> String {

@@ -125,6 +125,12 @@ impl World {
         serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"))
     }
 
+    /// What GitHub was asked and answered, bodies included.
+    pub fn github(&self) -> Vec<Value> {
+        let body = get(self.variable("AWS_ENDPOINT_URL"), "/_github");
+        serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"))
+    }
+
     /// What only a write changes.
     pub fn written(&self) -> Value {
         let state = self.state();

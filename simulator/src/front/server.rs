@@ -56,7 +56,10 @@ impl Server {
 async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
     let (parts, body) = request.into_parts();
     if parts.uri.path() == "/_world" {
-        return Ok(snapshot(&world, &parts));
+        return Ok(told(&parts, || world.snapshot()));
+    }
+    if parts.uri.path() == "/_github" {
+        return Ok(told(&parts, || world.github_exchanges()));
     }
     let hold = parts.uri.path().strip_prefix("/_holds").map(str::to_owned);
     let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
@@ -109,13 +112,13 @@ async fn mangled(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     Response::from_parts(parts, Full::new(body.slice(..body.len() / 2)))
 }
 
-fn snapshot(world: &World, parts: &Parts) -> Response<Full<Bytes>> {
+fn told(parts: &Parts, what: impl FnOnce() -> serde_json::Value) -> Response<Full<Bytes>> {
     if parts.method != hyper::Method::GET {
         let mut response = Response::new(Full::default());
         *response.status_mut() = hyper::StatusCode::METHOD_NOT_ALLOWED;
         return response;
     }
-    json(200, &world.snapshot())
+    json(200, &what())
 }
 
 fn json(status: u16, body: &serde_json::Value) -> Response<Full<Bytes>> {

@@ -82,6 +82,8 @@ fn refused(world: &mut WorldState, parts: &Parts, trouble: Trouble) -> Reply {
             path: parts.uri.path_and_query().map_or("", |p| p.as_str()).to_owned(),
             operation,
             status: if silent { 0 } else { reply.status },
+            sent: Value::Null,
+            answered: reply.body.clone().unwrap_or_default(),
         });
     }
     reply
@@ -114,6 +116,8 @@ fn pass(world: &mut WorldState, parts: &Parts, body: &[u8]) -> Reply {
         path: parts.uri.path_and_query().map_or(path, |p| p.as_str()).to_owned(),
         operation,
         status: reply.status,
+        sent: serde_json::from_slice(body).unwrap_or_default(),
+        answered: reply.body.clone().unwrap_or_default(),
     });
     reply
 }
@@ -229,7 +233,7 @@ impl State {
             match granted {
                 // What a repository is called is told to every token.
                 _ if *name == "metadata" => true,
-                "write" => !*write || !(read_only || self.job.fork),
+                "write" => !*write || !(read_only || self.of_fork()),
                 "read" => !*write,
                 _ => false,
             }
@@ -237,7 +241,12 @@ impl State {
     }
 
     pub(super) fn may_have_id_token(&self) -> bool {
-        self.job.id_token && !self.job.fork
+        self.job.id_token && !self.of_fork()
+    }
+
+    /// The job runs what a fork has written. With `pull_request_target` it runs the repository's own.
+    fn of_fork(&self) -> bool {
+        self.job.fork && self.job.event != "pull_request_target"
     }
 }
 

@@ -83,6 +83,9 @@ pub(super) fn payload(state: &State) -> Value {
             },
             "comment": {"id": 1, "body": "/deploy", "user": shapes::user(state, &job.actor), "created_at": at},
         }),
+        "repository_dispatch" => {
+            json!({"action": "deploy", "branch": DEFAULT_BRANCH, "client_payload": {}})
+        }
         "schedule" => json!({"schedule": "15 4 * * *", "workflow": workflow}),
         _ => json!({}),
     };

@@ -59,6 +59,9 @@ struct Entry {
     path: String,
     operation: String,
     status: u16,
+    /// The bodies of both ways.
+    sent: Value,
+    answered: Value,
 }
 
 impl State {
@@ -114,7 +117,7 @@ impl Server {
 }
 
 /// The names of the API's operations.
-pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+pub fn operations() -> impl Iterator<Item = &'static str> {
     route::ROUTES.iter().map(|route| route.operation)
 }
 
@@ -126,6 +129,18 @@ pub(crate) fn job_environment(world: &WorldState) -> Vec<(String, String)> {
 /// What a runner writes to GITHUB_EVENT_PATH.
 pub(crate) fn event_payload(world: &WorldState) -> Value {
     event::payload(&world.github)
+}
+
+/// What was asked and answered, bodies included, as `GET /_github` tells it.
+pub(crate) fn exchanges(world: &WorldState) -> Value {
+    let exchange = |entry: &Entry| {
+        json!({
+            "at": entry.at.iso(), "method": entry.method, "path": entry.path,
+            "operation": entry.operation, "sent": entry.sent, "status": entry.status,
+            "answered": entry.answered,
+        })
+    };
+    world.github.journal.iter().map(exchange).collect()
 }
 
 /// `checks`, `statuses`, `comments`, `github_deployments`, `github_calls` and

@@ -110,7 +110,7 @@ impl Handle {
                 false
             }
         };
-        (told, lock(&self.shared.trouble).warnings(self.job.reads_only()))
+        (told, lock(&self.shared.trouble).warnings(&self.job))
     }
 
     fn start(&self, reporter: &Arc<Inner>) {

@@ -400,6 +400,9 @@ impl Publisher {
         {
             self.sha = Some(self.client.head_of(number).await?);
         }
+        if self.sha.is_none() {
+            lock(&self.shared.trouble).no_commit();
+        }
         Ok(self.sha.clone())
     }
 

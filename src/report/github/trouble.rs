@@ -1,6 +1,9 @@
 //! What GitHub wouldn't take, gathered so that each kind is one warning at the end.
 
-use crate::say::github::{self, Denied};
+use crate::{
+    job::Job,
+    say::github::{self, Denied},
+};
 
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
@@ -8,6 +11,7 @@ pub(super) struct Trouble {
     denied: Vec<(Denied, String)>,
     rejected: Vec<(&'static str, String)>,
     untold: Option<String>,
+    no_commit: bool,
     /// The last attempt that had no answer.
     silence: Option<String>,
 }
@@ -25,6 +29,10 @@ impl Trouble {
         self.rejected.push((what.0, message));
     }
 
+    pub(super) fn no_commit(&mut self) {
+        self.no_commit = true;
+    }
+
     pub(super) fn silent(&mut self, message: String) {
         self.silence = Some(message);
     }
@@ -35,19 +43,20 @@ impl Trouble {
         self.untold = Some(message);
     }
 
-    pub(super) fn warnings(&self, reads_only: bool) -> Vec<String> {
+    pub(super) fn warnings(&self, job: &Job) -> Vec<String> {
         if let Some(message) = &self.unauthorized {
             return vec![github::unauthorized(message)];
         }
         let mut warnings = Vec::new();
         if let Some((_, message)) = self.denied.first() {
             let what: Vec<_> = self.denied.iter().map(|(what, _)| *what).collect();
-            warnings.push(github::denied(&what, message, reads_only));
+            warnings.push(github::denied(&what, message, job.reads_only));
         }
         if let Some((_, message)) = self.rejected.first() {
             let what: Vec<_> = self.rejected.iter().map(|(what, _)| *what).collect();
             warnings.push(github::rejected(&what.join(", "), message));
         }
+        warnings.extend(self.no_commit.then(|| github::no_commit(job)));
         warnings.extend(self.untold.as_deref().map(github::untold));
         warnings
     }
