@@ -131,7 +131,8 @@ fn what_runs_the_repositorys_own_workflow_may_tell_a_fork() {
 fn dependabot_is_told_what_to_ask_for() {
     let reads = ["checks", "statuses", "pull-requests", "deployments", "contents"];
     let permissions: Value = reads.map(|name| (name.to_owned(), json!("read"))).into_iter().collect();
-    let job = json!({ "event": "pull_request", "actor": "dependabot[bot]", "branch": "bump", "permissions": permissions });
+    let job = json!({ "event": "pull_request", "actor": "dependabot[bot]", "branch": "bump",
+        "id-token": false, "permissions": permissions });
     let world = read_only(job);
     let done = world.run(&["plan"]).end().expect(0, "planned");
     let [warning] = &warnings(&done)[..] else { panic!("{:?}", warnings(&done)) };

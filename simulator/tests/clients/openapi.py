@@ -123,7 +123,7 @@ class Description:
         content = response.get("content", {}).get("application/json")
         if content is not None:
             yield from self.hold("answered", exchange["answered"], *pointer, "content", "application/json", "schema")
-        elif exchange["answered"] is not None:
+        elif exchange["answered"] is not None and status.startswith("2"):
             yield "is answered without a body"
 
     def parameters(self, operation, path, query):
