@@ -14,6 +14,8 @@ pub struct Job {
     pub actor: String,
     pub run_id: String,
     pub run_attempt: String,
+    /// The repository's page.
+    pub page: String,
     /// The run's page.
     pub run_url: String,
     pub api_url: String,
@@ -67,6 +69,7 @@ impl Job {
         Some(Job {
             reference: word("GITHUB_REF"),
             run_attempt: word("GITHUB_RUN_ATTEMPT"),
+            page: format!("{server}/{repository}"),
             run_url: format!("{server}/{repository}/actions/runs/{run_id}"),
             api_url: variables.get("GITHUB_API_URL").unwrap_or("https://api.github.com").to_owned(),
             sha,

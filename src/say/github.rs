@@ -93,6 +93,12 @@ pub fn conclusion(word: Word) -> &'static str {
     }
 }
 
+/// How to undo what has just succeeded, in Markdown.
+pub fn take_back(run: &Run) -> String {
+    let command = foreign::code(&format!("greenlight rollback --environment {}", run.environment));
+    format!("**To take it back:** {command}, or a workflow of yours with `command: rollback`.\n\n")
+}
+
 pub fn status_state(word: Word) -> &'static str {
     match word {
         Word::Succeeded | Word::Unchanged | Word::Planned | Word::RolledBackOnRequest => "success",

@@ -4,6 +4,7 @@
 use super::{
     github,
     outcome::took,
+    picture,
     progress::{clock, percent, short, span},
 };
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
         history::{Deployment, History},
     },
 };
-use std::fmt::Write;
 
 /// GitHub takes 65,535 characters of a check's text and 65,536 of a comment's.
 const TEXT: usize = 60_000;
@@ -26,53 +26,106 @@ const PLAN: usize = 30_000;
 const ROWS: usize = 100;
 const FINDINGS: usize = 20;
 const FINDING: usize = 1_000;
+const LOG: usize = 8_000;
+const MORE: &str = "\nMore of it stands in the job log.\n";
 
 /// The job's summary: all there is, written at the end.
 pub fn summary(history: &History, job: Option<&Job>) -> String {
-    let mut out = heading(history);
-    findings(&mut out, history);
-    sentences(&mut out, history);
-    facts(&mut out, history, job);
-    figures(&mut out, history);
+    let mut page = Page::of(SUMMARY);
+    page.add(heading(history));
+    at_a_glance(&mut page, history, job);
+    pictures(&mut page, history);
+    verdicts(&mut page, history);
+    course(&mut page, history);
     if !history.warnings.is_empty() {
-        out.push_str("### Warnings\n\n");
+        page.add("### Warnings\n\n");
         for warning in history.warnings.iter().take(ROWS) {
-            let _ = writeln!(out, "- {}", prose(warning));
+            page.add(format!("- {}\n", prose(warning)));
         }
-        out.push('\n');
+        page.add("\n");
     }
-    plan(&mut out, history);
-    limited(out, SUMMARY)
+    plan(&mut page, history);
+    page.end()
 }
 
-/// The text of a check: its title stands above it already.
+/// The text of a check: its title stands above it already, and no diagram is drawn there.
 pub fn check(history: &History, job: Option<&Job>) -> String {
-    let mut out = String::new();
-    findings(&mut out, history);
-    sentences(&mut out, history);
-    facts(&mut out, history, job);
-    figures(&mut out, history);
-    plan(&mut out, history);
-    limited(out, TEXT)
+    let mut page = Page::of(TEXT);
+    at_a_glance(&mut page, history, job);
+    verdicts(&mut page, history);
+    course(&mut page, history);
+    plan(&mut page, history);
+    page.end()
 }
 
 /// The comment, with the line by which it is found again.
 pub fn comment(history: &History, job: Option<&Job>) -> String {
-    let mut out = String::new();
+    let mut page = Page::of(TEXT);
     if let Some(run) = &history.run {
-        let _ = writeln!(out, "{}", github::marker(run));
+        page.add(format!("{}\n", github::marker(run)));
     }
-    out.push_str(&heading(history));
-    findings(&mut out, history);
-    sentences(&mut out, history);
-    facts(&mut out, history, job);
-    let mut more = String::new();
-    figures(&mut more, history);
-    if !more.is_empty() {
-        let _ = write!(out, "<details><summary>Traffic and lifecycle</summary>\n\n{more}</details>\n\n");
+    page.add(heading(history));
+    at_a_glance(&mut page, history, job);
+    pictures(&mut page, history);
+    verdicts(&mut page, history);
+    let mut more = Page::of(TEXT / 4);
+    course(&mut more, history);
+    if let more = more.end()
+        && !more.is_empty()
+    {
+        page.add(format!("<details><summary>Traffic and lifecycle</summary>\n\n{more}</details>\n\n"));
     }
-    plan(&mut out, history);
-    limited(out, TEXT)
+    plan(&mut page, history);
+    page.end()
+}
+
+/// A text within what GitHub takes: a part that doesn't fit as a whole is left out, and said.
+struct Page {
+    text: String,
+    limit: usize,
+    left_out: bool,
+}
+
+impl Page {
+    fn of(limit: usize) -> Page {
+        Page { text: String::new(), limit, left_out: false }
+    }
+
+    fn add(&mut self, part: impl AsRef<str>) {
+        let part = part.as_ref();
+        if part.len() > self.room() {
+            self.left_out = true;
+        } else {
+            self.text.push_str(part);
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.limit.saturating_sub(self.text.len() + MORE.len())
+    }
+
+    fn end(mut self) -> String {
+        if self.left_out {
+            self.text.push_str(MORE);
+        }
+        self.text
+    }
+}
+
+/// The cause first, when there is one.
+fn at_a_glance(page: &mut Page, history: &History, job: Option<&Job>) {
+    findings(page, history);
+    sentences(page, history);
+    if let Some(outcome) = &history.outcome {
+        evidence(page, &outcome.evidence);
+    }
+    facts(page, history, job);
+}
+
+fn pictures(page: &mut Page, history: &History) {
+    for picture in [picture::traffic(history), picture::lifecycle(history)].into_iter().flatten() {
+        page.add(picture);
+    }
 }
 
 fn heading(history: &History) -> String {
@@ -89,50 +142,55 @@ fn sign(history: &History) -> &'static str {
     }
 }
 
-fn sentences(out: &mut String, history: &History) {
-    match &history.outcome {
-        Some(outcome) => {
-            let _ = writeln!(out, "{}\n{}\n", prose(&outcome.happened), prose(&outcome.production));
-            if let Some(next) = &outcome.next {
-                let _ = writeln!(out, "**Next:** {}\n", prose(next));
-            }
+fn sentences(page: &mut Page, history: &History) {
+    let Some(outcome) = &history.outcome else {
+        if let Some(waiting) = &history.waiting {
+            page.add(format!("Waiting: {}\n\n", prose(&waiting.what)));
         }
-        None => {
-            if let Some(waiting) = &history.waiting {
-                let _ = writeln!(out, "Waiting: {}\n", prose(&waiting.what));
-            }
-        }
+        return;
+    };
+    let text = |text: &str| prose(&cut(text, FINDING));
+    page.add(format!("**{}** {}\n\n", text(&outcome.happened).trim(), text(&outcome.production)));
+    if let Some(next) = &outcome.next {
+        page.add(format!("**Next:** {}\n\n", text(next)));
+    }
+    if let (Word::Succeeded, Some(run)) = (outcome.word, &history.run)
+        && run.command != "rollback"
+    {
+        page.add(github::take_back(run));
     }
 }
 
-fn findings(out: &mut String, history: &History) {
-    let Some(outcome) = history.outcome.as_ref().filter(|outcome| !outcome.findings.is_empty()) else {
-        return;
-    };
-    out.push_str("### What was found\n\n");
-    for finding in outcome.findings.iter().take(FINDINGS) {
-        let _ = writeln!(out, "- {}", item(finding));
+fn findings(page: &mut Page, history: &History) {
+    let Some(outcome) = &history.outcome else { return };
+    let Some((first, further)) = outcome.findings.split_first() else { return };
+    // A box in red: what happened, and what to do.
+    page.add(format!("> [!CAUTION]\n> {}\n\n", item(first)));
+    for finding in further.iter().take(FINDINGS) {
+        page.add(format!("- {}\n", item(finding)));
     }
-    if let more @ 1.. = outcome.findings.len().saturating_sub(FINDINGS) {
-        let _ = writeln!(out, "- and {more} more, in the job log");
+    if let more @ 1.. = further.len().saturating_sub(FINDINGS) {
+        page.add(format!("- and {more} more, in the job log\n"));
     }
-    out.push('\n');
-    evidence(out, &outcome.evidence);
+    if !further.is_empty() {
+        page.add("\n");
+    }
 }
 
 /// What speaks for the cause: a line a fact, and the log as it is.
-fn evidence(out: &mut String, evidence: &Evidence) {
-    for fact in &evidence.facts {
-        let _ = writeln!(out, "- {}: {}", prose(&fact.about), prose(&fact.text));
+fn evidence(page: &mut Page, evidence: &Evidence) {
+    for fact in evidence.facts.iter().take(ROWS) {
+        page.add(format!("- {}: {}\n", prose(&fact.about), prose(&cut(&fact.text, FINDING))));
     }
-    for text in &evidence.unseen {
-        let _ = writeln!(out, "- {}", prose(text));
+    for text in evidence.unseen.iter().take(ROWS) {
+        page.add(format!("- {}\n", prose(&cut(text, FINDING))));
     }
     if !evidence.facts.is_empty() || !evidence.unseen.is_empty() {
-        out.push('\n');
+        page.add("\n");
     }
     if let Some(log) = &evidence.log {
-        let _ = write!(out, "Log: {}\n\n{}\n", prose(&log.title), fence("", &log.lines.join("\n")));
+        let lines = fence("", &cut(&log.lines.join("\n"), LOG));
+        page.add(format!("Log: {}\n\n{lines}\n", prose(&log.title)));
     }
 }
 
@@ -148,10 +206,14 @@ fn item(finding: &Finding) -> String {
     format!("{}**{}**{fix}", place.unwrap_or_default(), prose(&cut(&finding.what, FINDING)).trim())
 }
 
-fn facts(out: &mut String, history: &History, job: Option<&Job>) {
+fn facts(page: &mut Page, history: &History, job: Option<&Job>) {
     let outcome = history.outcome.as_deref();
     let of = |field: fn(&Outcome) -> &Option<String>| outcome.and_then(|o| field(o).clone());
     let mut rows: Vec<(&str, String)> = Vec::new();
+    let revision = |arn: &str| code(super::deployment::revision(arn));
+    let new = history.task_definition.as_ref().map(|revision| revision.arn.clone());
+    rows.extend(of(|o| &o.task_definition).or(new).map(|arn| ("Revision", revision(&arn))));
+    rows.extend(of(|o| &o.previous_task_definition).map(|arn| ("Previous revision", revision(&arn))));
     let pinned = history.image.as_ref().map(|image| image.pinned());
     if let Some(image) = of(|o| &o.image).or(pinned) {
         let repository = image.split_once('@').map_or(image.as_str(), |(repository, _)| repository);
@@ -159,38 +221,55 @@ fn facts(out: &mut String, history: &History, job: Option<&Job>) {
         let digest = of(|o| &o.digest).or(history.image.as_ref().map(|image| image.digest.clone()));
         rows.extend(digest.map(|digest| ("Digest", code(&digest))));
     }
-    let revision = history.task_definition.as_ref().map(|revision| revision.arn.clone());
-    if let Some(arn) = of(|o| &o.task_definition).or(revision) {
-        rows.push(("Revision", code(super::deployment::revision(&arn))));
-    }
-    if let Some(arn) = of(|o| &o.previous_task_definition) {
-        rows.push(("Previous revision", code(super::deployment::revision(&arn))));
-    }
-    for (at, deployment) in history.deployments.iter().enumerate() {
-        let name = if at == 0 { "Deployment" } else { "Rollback" };
-        rows.push((name, link(deployment)));
-    }
     if let Some(run) = &history.run {
-        if let Some(commit) = &run.commit {
-            let actor = job.filter(|job| !job.actor.is_empty()).map(|job| format!(", {}", prose(&job.actor)));
-            rows.push(("Commit", format!("{}{}", code(short(commit)), actor.unwrap_or_default())));
-        }
+        rows.extend(run.commit.as_deref().map(|commit| ("Commit", whose(commit, job))));
         let place = [&run.account, &run.region].into_iter().filter(|word| !word.is_empty());
         rows.push(("Account", place.map(|word| code(word)).collect::<Vec<_>>().join(", ")));
         rows.extend(run.url.as_deref().map(|url| ("URL", prose(url))));
     }
-    if let Some(job) = job {
-        rows.push(("Run", prose(&job.run_url)));
+    for (at, deployment) in history.deployments.iter().enumerate() {
+        let name = if at == 0 { "Deployment" } else { "Rollback" };
+        rows.push((name, format!("{}, in the AWS console", link(deployment))));
     }
+    rows.extend(job.map(|job| ("Run", prose(&job.run_url))));
     rows.extend(outcome.and_then(took).map(|took| ("Took", took)));
-    if rows.is_empty() {
-        return;
+    table(page, &["", ""], rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]));
+}
+
+/// The commit, and who set the run off. A pull request's job runs a merge that nobody knows, so the
+/// pull request's own commit goes before it.
+fn whose(commit: &str, job: Option<&Job>) -> String {
+    let Some(job) = job else { return code(short(commit)) };
+    let link = |sha: &str| {
+        let url = format!("{}/commit/{sha}", job.page);
+        let known = sha.chars().all(|c| c.is_ascii_hexdigit()) && plain(&url);
+        if known { format!("[{}]({url})", code(short(sha))) } else { code(short(sha)) }
+    };
+    let merged = job.event.starts_with("pull_request").then_some(job.sha.as_deref()).flatten();
+    let commit = match merged.filter(|head| *head != commit) {
+        Some(head) => format!("{}, merged as {}", link(head), link(commit)),
+        None => link(commit),
+    };
+    match job.actor.as_str() {
+        "" => commit,
+        actor => format!("{commit}, by {}", prose(actor)),
     }
-    out.push_str("| | |\n|---|---|\n");
-    for (name, value) in rows {
-        let _ = writeln!(out, "| {name} | {value} |");
+}
+
+/// Its first row is the head where the columns have no names: a head without words is an empty line.
+fn table(page: &mut Page, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut rows = rows.into_iter();
+    let head = match head.iter().all(|name| name.is_empty()) {
+        true => rows.next(),
+        false => Some(head.iter().map(|name| (*name).to_owned()).collect()),
+    };
+    let Some(head) = head else { return };
+    let mut text = format!("{}|{}\n", line(&head), "---|".repeat(head.len()));
+    for row in rows.take(ROWS) {
+        text.push_str(&line(&row));
     }
-    out.push('\n');
+    page.add(format!("{text}\n"));
 }
 
 fn link(deployment: &Deployment) -> String {
@@ -206,85 +285,72 @@ fn plain(url: &str) -> bool {
     url.starts_with("https://") && url.chars().all(fine)
 }
 
-/// Traffic, lifecycle, checks and alarms: one table each.
-fn figures(out: &mut String, history: &History) {
+/// What was measured, and what the alarms said.
+fn verdicts(page: &mut Page, history: &History) {
+    let checks = history.checks.iter().map(|check| {
+        let verdict = match check.conclusion {
+            Conclusion::Passed => "✅ passed",
+            Conclusion::Failed => "❌ **failed**",
+            Conclusion::Inconclusive => "⚠️ **inconclusive**",
+        };
+        vec![
+            prose(&cut(&check.name, FINDING)),
+            verdict.to_owned(),
+            prose(&cut(&check.measured, FINDING)),
+            prose(&cut(&check.limit, FINDING)),
+        ]
+    });
+    let alarms = history.alarms.iter().map(|alarm| {
+        let reason = alarm.reason.as_deref().unwrap_or_default();
+        let sign = match alarm.state.as_str() {
+            "OK" => "✅ ",
+            "ALARM" => "❌ ",
+            _ => "",
+        };
+        let state = format!("{sign}{}", prose(&alarm.state));
+        vec![prose(&cut(&alarm.name, FINDING)), state, prose(&cut(reason, FINDING))]
+    });
+    if !history.checks.is_empty() {
+        table(page, &["Check", "", "Measured", "Wanted"], checks);
+    }
+    if !history.alarms.is_empty() {
+        table(page, &["Alarm", "State", "Reason"], alarms);
+    }
+}
+
+/// Traffic and lifecycle in figures.
+fn course(page: &mut Page, history: &History) {
     let began = history.deployments.first().map(|deployment| deployment.began).unwrap_or_default();
     let after = |at: std::time::Duration| clock(at.saturating_sub(began));
     if !history.traffic.is_empty() {
-        out.push_str("| traffic at | blue | green |\n|---|---|---|\n");
-        for shift in history.traffic.iter().take(ROWS) {
-            let _ =
-                writeln!(out, "| {} | {} | {} |", after(shift.at), percent(shift.blue), percent(shift.green));
-        }
-        out.push('\n');
+        let rows = history.traffic.iter();
+        let rows = rows.map(|shift| vec![after(shift.at), percent(shift.blue), percent(shift.green)]);
+        table(page, &["Traffic at", "Blue", "Green"], rows);
     }
     for deployment in history.deployments.iter().filter(|deployment| !deployment.lifecycle.is_empty()) {
-        let _ = writeln!(
-            out,
-            "| lifecycle of {} | status | began | took |\n|---|---|---|---|",
-            code(&deployment.id)
-        );
-        for event in deployment.lifecycle.iter().take(ROWS) {
-            let began = event.began.map(after).unwrap_or_default();
+        let rows = deployment.lifecycle.iter().map(|event| {
             let took = event.ended.zip(event.began).map(|(end, begin)| span(end.saturating_sub(begin)));
-            let _ = writeln!(
-                out,
-                "| {} | {} | {began} | {} |",
+            vec![
                 prose(&event.name),
                 prose(&event.status),
-                took.unwrap_or_default()
-            );
-        }
-        out.push('\n');
-    }
-    if !history.checks.is_empty() {
-        out.push_str("| check | | measured | wanted |\n|---|---|---|---|\n");
-        for check in history.checks.iter().take(ROWS) {
-            let verdict = match check.conclusion {
-                Conclusion::Passed => "passed",
-                Conclusion::Failed => "**failed**",
-                Conclusion::Inconclusive => "**inconclusive**",
-            };
-            let (measured, limit) = (prose(&check.measured), prose(&check.limit));
-            let _ = writeln!(out, "| {} | {verdict} | {measured} | {limit} |", prose(&check.name));
-        }
-        out.push('\n');
-    }
-    if !history.alarms.is_empty() {
-        out.push_str("| alarm | state | |\n|---|---|---|\n");
-        for alarm in history.alarms.iter().take(ROWS) {
-            let reason = alarm.reason.as_deref().unwrap_or_default();
-            let _ = writeln!(
-                out,
-                "| {} | {} | {} |",
-                prose(&alarm.name),
-                prose(&alarm.state),
-                prose(&cut(reason, FINDING))
-            );
-        }
-        out.push('\n');
+                event.began.map(after).unwrap_or_default(),
+                took.unwrap_or_default(),
+            ]
+        });
+        let name = format!("Lifecycle of {}", code(&deployment.id));
+        table(page, &[&name, "Status", "Began", "Took"], rows);
     }
 }
 
-fn plan(out: &mut String, history: &History) {
-    if let Some(plan) = &history.plan {
-        let open = match history.outcome.as_ref().map(|outcome| outcome.word) {
-            Some(Word::Planned) => "<details open>",
-            _ => "<details>",
-        };
-        let text = fence("", &cut(plan, PLAN));
-        let _ = write!(out, "{open}<summary>Plan</summary>\n\n{text}\n</details>\n\n");
-    }
-}
-
-/// Within what GitHub takes. What is left out at the end stands in the job log.
-fn limited(text: String, limit: usize) -> String {
-    if text.len() <= limit {
-        return text;
-    }
-    let mut end = limit;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}\n\nMore of it stands in the job log.\n", &text[..end])
+fn plan(page: &mut Page, history: &History) {
+    let Some(plan) = &history.plan else { return };
+    let open = match history.outcome.as_ref().map(|outcome| outcome.word) {
+        Some(Word::Planned) => "<details open>",
+        _ => "<details>",
+    };
+    // What is left of it stands in the job log.
+    let room = page.room().saturating_sub(200);
+    let end = (0..=room.min(plan.len())).rev().find(|end| plan.is_char_boundary(*end)).unwrap_or(0);
+    let text = fence("", &cut(plan, PLAN.min(plan[..end].chars().count().max(1))));
+    page.add(format!("{open}<summary>Plan</summary>\n\n{text}\n</details>\n\n"));
 }

@@ -17,6 +17,7 @@ pub mod markdown;
 pub mod near;
 pub mod one_off;
 pub mod outcome;
+pub mod picture;
 pub mod plan;
 pub mod planned;
 pub mod post;
