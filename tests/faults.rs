@@ -79,8 +79,8 @@ impl Rehearsal {
         let mut told = vec![("log", log.to_owned())];
         for place in ["check", "comment"] {
             let text = plain(self.report["github"][place].as_str().expect(place));
-            let (_, found) = text.split_once("What was found").unwrap_or_else(|| panic!("{place}: {text}"));
-            let first = found.trim_start().lines().next().unwrap_or_default();
+            let (_, found) = text.split_once("CAUTION").unwrap_or_else(|| panic!("{place}: {text}"));
+            let first = found.lines().nth(1).unwrap_or_default();
             told.push((place, first.to_owned()));
         }
         for (place, first) in told {

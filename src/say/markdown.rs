@@ -229,7 +229,7 @@ fn facts(page: &mut Page, history: &History, job: Option<&Job>) {
     }
     for (at, deployment) in history.deployments.iter().enumerate() {
         let name = if at == 0 { "Deployment" } else { "Rollback" };
-        rows.push((name, format!("{}, in the AWS console", link(deployment))));
+        rows.push((name, link(deployment)));
     }
     rows.extend(job.map(|job| ("Run", prose(&job.run_url))));
     rows.extend(outcome.and_then(took).map(|took| ("Took", took)));
@@ -274,7 +274,7 @@ fn table(page: &mut Page, head: &[&str], rows: impl IntoIterator<Item = Vec<Stri
 
 fn link(deployment: &Deployment) -> String {
     match deployment.console_url.as_deref().filter(|url| plain(url)) {
-        Some(url) => format!("[{}]({url})", code(&deployment.id)),
+        Some(url) => format!("[{}]({url}) in the AWS console", code(&deployment.id)),
         None => code(&deployment.id),
     }
 }
@@ -353,4 +353,70 @@ fn plan(page: &mut Page, history: &History) {
     let end = (0..=room.min(plan.len())).rev().find(|end| plan.is_char_boundary(*end)).unwrap_or(0);
     let text = fence("", &cut(plan, PLAN.min(plan[..end].chars().count().max(1))));
     page.add(format!("{open}<summary>Plan</summary>\n\n{text}\n</details>\n\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event::Event, explain::Log};
+    use std::{sync::Arc, time::Duration};
+
+    /// More of everything than GitHub takes, in characters that are written as several.
+    fn endless() -> History {
+        let much = "@\u{1f600}`|*<b>\n```\n".repeat(3_000);
+        let mut history = History::default();
+        let mut take = |event: Event| drop(history.take(&event, Duration::from_secs(1)));
+        take(Event::Started(Arc::new(crate::event::Run {
+            command: "deploy".into(),
+            service: "hello".into(),
+            environment: "production".into(),
+            ..crate::event::Run::default()
+        })));
+        take(Event::Planned { text: much.clone(), plan: serde_json::Value::Null });
+        for n in 0..300 {
+            take(Event::Warning { text: format!("{n} {much}") });
+            take(Event::Check {
+                name: format!("{n} {much}"),
+                conclusion: Conclusion::Failed,
+                measured: much.clone(),
+                limit: much.clone(),
+            });
+            take(Event::Alarm {
+                name: format!("{n} {much}"),
+                state: "ALARM".into(),
+                reason: Some(much.clone()),
+            });
+            let name = format!("{n} {much}");
+            take(Event::Lifecycle { deployment: "d-1".into(), name, status: "Failed".into() });
+        }
+        let mut outcome = Outcome::new(Word::RolledBack, much.clone(), much.clone());
+        outcome.next = Some(much.clone());
+        outcome.findings.push(Finding::new("The very cause", "and its cure"));
+        outcome.findings.extend((0..300).map(|_| Finding::new(&much, &much)));
+        outcome.evidence.log = Some(Log { title: "green".into(), lines: vec![much.clone(); 50] });
+        take(Event::Finished(Arc::new(outcome)));
+        history
+    }
+
+    #[test]
+    fn whatever_there_is_fits_into_what_github_takes_and_the_cause_stands_first() {
+        let history = endless();
+        for (text, limit) in [
+            (check(&history, None), 65_535),
+            (comment(&history, None), 65_536),
+            (summary(&history, None), 1 << 20),
+        ] {
+            // In bytes, which are never fewer than characters.
+            assert!(text.len() <= limit, "{}", text.len());
+            let (before, _) = text.split_once("The very cause").unwrap();
+            assert!(before.len() < 200, "{before}");
+            assert_eq!(text.matches("<details").count(), text.matches("</details>").count());
+            let fences = text.lines().filter(|line| line.starts_with("```")).count();
+            assert_eq!(fences % 2, 0, "every fence is closed");
+            assert!(text.ends_with(MORE), "what is left out is said");
+        }
+        let run = history.run.as_deref().unwrap();
+        let line = github::description(run, history.outcome.as_deref());
+        assert!(line.chars().count() <= 140 && !line.contains('\n'), "{line}");
+    }
 }

@@ -9,12 +9,14 @@ use std::{fmt::Write, time::Duration};
 const POINTS: u32 = 90;
 const BARS: usize = 40;
 const NAME: usize = 40;
+/// Of less there is nothing to see.
+const SHORTEST: Duration = Duration::from_secs(1);
 const GREY: &str = "#848d97";
 
 /// Shares of production traffic. None while nothing has changed.
 pub fn traffic(history: &History) -> Option<String> {
     let (first, end) = (history.traffic.first()?, end(history)?);
-    let span = end.checked_sub(first.at).filter(|span| *span > Duration::ZERO)?;
+    let span = end.checked_sub(first.at).filter(|span| *span >= SHORTEST)?;
     if history.traffic.len() < 2 {
         return None;
     }
@@ -62,7 +64,7 @@ pub fn traffic(history: &History) -> Option<String> {
 /// The lifecycle events of the deployment and of what took it back, on one axis of time.
 pub fn lifecycle(history: &History) -> Option<String> {
     let began = history.deployments.first()?.began;
-    let end = end(history)?;
+    let end = end(history).filter(|end| end.saturating_sub(began) >= SHORTEST)?;
     let mut sections = String::new();
     for (at, deployment) in history.deployments.iter().enumerate() {
         let bars = bars(deployment, began, end);

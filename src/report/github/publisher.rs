@@ -172,7 +172,10 @@ impl Publisher {
                 at += 1;
                 continue;
             };
-            let due = slot.at.map(|last| last + self.pace.real(slot.sink.gap()));
+            let due = slot.at.map(|last| {
+                let running = self.pace.world(last.duration_since(self.pace.started));
+                last + self.pace.real(slot.sink.gap(running))
+            });
             if let Some(due) = due.filter(|due| !wanted.last && *due > Instant::now()) {
                 next = Some(next.map_or(due, |next| next.min(due)));
                 at += 1;

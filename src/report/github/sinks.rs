@@ -28,11 +28,13 @@ pub(super) struct Wanted {
 impl Sink {
     pub(super) const ALL: [Sink; 4] = [Sink::Check, Sink::Status, Sink::Comment, Sink::Deployment];
 
-    /// Between two updates, in the world's time.
-    pub(super) fn gap(self) -> Duration {
+    /// Between two updates, in the world's time, when the run has been going on for so long: a job's
+    /// token has a thousand requests an hour for all of the repository's workflows, so a long run is
+    /// told ever more slowly.
+    pub(super) fn gap(self, running: Duration) -> Duration {
         match self {
-            Sink::Check | Sink::Status | Sink::Deployment => Duration::from_secs(15),
-            Sink::Comment => Duration::from_secs(60),
+            Sink::Check | Sink::Status | Sink::Deployment => Duration::from_secs(15).max(running / 12),
+            Sink::Comment => Duration::from_secs(60).max(running / 8),
         }
     }
 

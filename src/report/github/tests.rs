@@ -150,6 +150,30 @@ async fn changes_that_come_together_are_one_request() {
     assert_eq!(writes(&stub), ["POST /repos/o/r/check-runs"]);
 }
 
+/// However much happens in an hour of the world.
+#[tokio::test]
+async fn an_hour_costs_no_more_than_ninety_requests() {
+    let stub = Stub::serve(granted).await;
+    let (reporter, _) = reporter(&stub, all(), &[]);
+    let mut events = story::story();
+    let end = events.pop();
+    story::tell(&reporter, events);
+    let pace = reporter.0.pace;
+    for second in (0..3600).step_by(5) {
+        tokio::time::sleep_until(pace.started + pace.real(Duration::from_secs(second))).await;
+        let running = i32::try_from(second).unwrap();
+        let count = |running| Some(crate::event::TaskCount { running, desired: 4, pending: 0 });
+        reporter.tell(Event::Tasks { blue: count(4), green: count(running) });
+        reporter.tell(Event::Traffic { blue: 100.0 - second as f64 / 36.0, green: second as f64 / 36.0 });
+    }
+    story::tell(&reporter, end);
+    reporter.finish().await;
+    let requests = stub.requests().len();
+    assert!(requests <= 90, "{requests}: {:#?}", stub.lines());
+    let check = stub.requests().into_iter().rfind(|r| r.path.contains("check-runs/")).unwrap().body;
+    assert_eq!(check["conclusion"], "success");
+}
+
 #[tokio::test]
 async fn a_token_that_reads_only_is_one_warning_with_what_to_add() {
     let stub = Stub::serve(|request| match request.method.as_str() {
