@@ -354,6 +354,9 @@ pub struct ScalingPolicy {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Job {
+    /// The host of an Enterprise Server: its API is below `/api/v3`, its issuer `HOST/_services/token`.
+    /// Without one it is github.com.
+    pub server: Option<String>,
     /// `owner/name`.
     pub repository: String,
     pub repository_id: u64,
@@ -391,6 +394,7 @@ impl Default for Job {
             write.iter().map(|p| ((*p).to_owned(), "write".to_owned())).collect();
         permissions.insert("contents".into(), "read".into());
         Job {
+            server: None,
             repository: "acme/hello".into(),
             repository_id: 2002,
             owner_id: 1001,

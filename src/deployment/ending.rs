@@ -35,6 +35,7 @@ impl Follow<'_> {
             Ok(production) => {
                 self.mark_verified().await;
                 self.tell_back(&production);
+                self.tell_traffic(&production, 100.0);
                 let production = say::production(&production, &self.id, &self.task_definition);
                 Outcome::new(Word::Succeeded, say::succeeded(&self.id), production)
             }
@@ -72,6 +73,13 @@ impl Follow<'_> {
                 task_definition: sole.task_definition.clone(),
                 after: self.context.pace.now(),
             });
+        }
+    }
+
+    /// What was read back after the last look: a rollback's way isn't looked at as closely.
+    fn tell_traffic(&mut self, production: &Production, green: f64) {
+        if production.from_weights && self.told.traffic.is_some() {
+            self.context.report.tell(Event::Traffic { blue: 100.0 - green, green });
         }
     }
 
@@ -118,6 +126,7 @@ impl Follow<'_> {
         let mut outcome = match self.settled(|production| self.is_back(production)).await {
             Ok(production) => {
                 self.tell_back(&production);
+                self.tell_traffic(&production, 0.0);
                 let mut outcome = Outcome::new(
                     Word::RolledBack,
                     say::rolled_back(&self.id, rollback.as_deref()),

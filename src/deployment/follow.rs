@@ -172,7 +172,7 @@ pub(super) struct Follow<'a> {
 pub(super) struct Told {
     pub status: String,
     events: Vec<(String, String)>,
-    traffic: Option<(f64, f64)>,
+    pub(super) traffic: Option<(f64, f64)>,
     tasks: Option<(Option<TaskCount>, Option<TaskCount>)>,
     phase: Option<Phase>,
     troubled: bool,

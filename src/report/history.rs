@@ -25,6 +25,8 @@ pub struct History {
     pub eta: Option<Duration>,
     pub rollback_reason: Option<String>,
     pub outcome: Option<Arc<Outcome>>,
+    /// When it was told.
+    pub ended: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -199,6 +201,7 @@ impl History {
             }
             Event::Finished(outcome) => {
                 self.waiting = None;
+                self.ended = Some(now);
                 replace(&mut self.outcome, outcome.clone(), Arc::ptr_eq)
             }
         }

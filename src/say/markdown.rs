@@ -265,7 +265,7 @@ fn table(page: &mut Page, head: &[&str], rows: impl IntoIterator<Item = Vec<Stri
         false => Some(head.iter().map(|name| (*name).to_owned()).collect()),
     };
     let Some(head) = head else { return };
-    let mut text = format!("{}|{}\n", line(&head), "---|".repeat(head.len()));
+    let mut text = format!("{}|{}\n", line(&head), ":---|".repeat(head.len()));
     for row in rows.take(ROWS) {
         text.push_str(&line(&row));
     }

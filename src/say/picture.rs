@@ -20,6 +20,8 @@ pub fn traffic(history: &History) -> Option<String> {
     if history.traffic.len() < 2 {
         return None;
     }
+    // The last step is to be seen.
+    let span = span + span / 30;
     let (unit, length) = match span.as_secs_f64() {
         seconds if seconds < 180.0 => ("seconds", seconds),
         seconds => ("minutes", seconds / 60.0),
@@ -118,8 +120,9 @@ fn bars(deployment: &Deployment, began: Duration, end: Duration) -> String {
             _ => "",
         };
         let after = |at: Duration| at.saturating_sub(began).as_millis();
-        // A bar needs a width to be drawn.
-        let until = after(event.ended.unwrap_or(end)).max(after(start) + 1);
+        // A bar needs a width to be seen.
+        let narrowest = (after(end) / 150).max(1);
+        let until = after(event.ended.unwrap_or(end)).max(after(start) + narrowest);
         let name = safe(&event.name, "");
         let _ = writeln!(bars, "  {name} :{kind}{}, {until}", after(start));
     }
@@ -130,7 +133,7 @@ fn bars(deployment: &Deployment, began: Duration, end: Duration) -> String {
 fn end(history: &History) -> Option<Duration> {
     let events = history.deployments.iter().flat_map(|deployment| &deployment.lifecycle);
     let events = events.flat_map(|event| [event.began, event.ended]).flatten();
-    events.chain(history.traffic.iter().map(|shift| shift.at)).max()
+    events.chain(history.traffic.iter().map(|shift| shift.at)).chain(history.ended).max()
 }
 
 /// A word that is nothing to Mermaid.
@@ -169,7 +172,7 @@ mod tests {
         let text = diagram(&traffic(&steps).unwrap());
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(lines[1], "title \"Percent of production traffic over minutes: blue, green\"");
-        assert_eq!(lines[2], "x-axis 0 --> 10.0");
+        assert_eq!(lines[2], "x-axis 0 --> 10.3");
         let points = |line: &str| -> Vec<String> {
             let line = line.trim_start_matches("line [").trim_end_matches(['`', '\n', ']']);
             line.split(',').map(str::to_owned).collect()

@@ -127,7 +127,7 @@ fn issuer(world: &WorldState, parts: &Parts) -> Option<Reply> {
     let state = &world.github;
     let issuer = &world.iam.issuer;
     match parts.uri.path() {
-        "/.well-known/openid-configuration" => Some(Reply::ok(issuer.configuration(&state.base))),
+        "/.well-known/openid-configuration" => Some(Reply::ok(issuer.configuration(&state.job, &state.base))),
         "/.well-known/jwks" => Some(Reply::ok(issuer.jwks())),
         ID_TOKEN_PATH => {
             let refuse = |status: u16, message: &str| Reply {

@@ -66,6 +66,12 @@ pub(super) fn environment(state: &State) -> Vec<(String, String)> {
     let workflow_ref = format!("{}/.github/workflows/{}.yml@{git_ref}", job.repository, job.workflow);
     let sha = trigger_sha(job);
     let short = git_ref.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/");
+    // An Enterprise Server has its API under a path of its own.
+    let (api, graphql) = match &job.server {
+        Some(_) => (format!("{}/api/v3", state.base), format!("{}/api/graphql", state.base)),
+        None => (state.base.clone(), format!("{}/graphql", state.base)),
+    };
+    let server = job.server.as_ref().map_or(SERVER.to_owned(), |host| format!("https://{host}"));
     let (head, base) = if on_pull_request { (head_branch(job), DEFAULT_BRANCH) } else { ("", "") };
     let mut environment = vec![
         ("CI", "true".to_owned()),
@@ -75,10 +81,10 @@ pub(super) fn environment(state: &State) -> Vec<(String, String)> {
         ("GITHUB_ACTION_REPOSITORY", "greenlight/greenlight".into()),
         ("GITHUB_ACTOR", job.actor.clone()),
         ("GITHUB_ACTOR_ID", super::shapes::user_id(&job.actor).to_string()),
-        ("GITHUB_API_URL", state.base.clone()),
+        ("GITHUB_API_URL", api),
         ("GITHUB_BASE_REF", base.into()),
         ("GITHUB_EVENT_NAME", job.event.clone()),
-        ("GITHUB_GRAPHQL_URL", format!("{}/graphql", state.base)),
+        ("GITHUB_GRAPHQL_URL", graphql),
         ("GITHUB_HEAD_REF", head.into()),
         ("GITHUB_JOB", "deploy".into()),
         ("GITHUB_REF", git_ref.clone()),
@@ -93,7 +99,7 @@ pub(super) fn environment(state: &State) -> Vec<(String, String)> {
         ("GITHUB_RUN_ATTEMPT", job.run_attempt.to_string()),
         ("GITHUB_RUN_ID", job.run_id.to_string()),
         ("GITHUB_RUN_NUMBER", "1".into()),
-        ("GITHUB_SERVER_URL", SERVER.into()),
+        ("GITHUB_SERVER_URL", server),
         ("GITHUB_SHA", sha.clone()),
         ("GITHUB_TOKEN", state.token.clone()),
         ("GITHUB_TRIGGERING_ACTOR", job.actor.clone()),

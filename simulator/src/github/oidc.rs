@@ -13,8 +13,13 @@ use ring::signature::{
 };
 use serde_json::{Value, json};
 
-/// The issuer's name; trust policies spell their conditions by its host.
-pub(crate) const ISSUER: &str = "https://token.actions.githubusercontent.com";
+/// The issuer's name; trust policies spell their conditions by what follows the scheme.
+pub(crate) fn issuer(job: &Job) -> String {
+    match &job.server {
+        Some(host) => format!("https://{host}/_services/token"),
+        None => "https://token.actions.githubusercontent.com".to_owned(),
+    }
+}
 
 const LIFETIME_SECONDS: i64 = 300;
 
@@ -64,9 +69,9 @@ impl Issuer {
     }
 
     /// `/.well-known/openid-configuration`, for an issuer that is reached at `base`.
-    pub(crate) fn configuration(&self, base: &str) -> Value {
+    pub(crate) fn configuration(&self, job: &Job, base: &str) -> Value {
         json!({
-            "issuer": ISSUER,
+            "issuer": issuer(job),
             "jwks_uri": format!("{base}/.well-known/jwks"),
             "subject_types_supported": ["public", "pairwise"],
             "response_types_supported": ["id_token"],
@@ -115,7 +120,7 @@ impl Issuer {
         let default_audience = format!("https://github.com/{owner}");
         let mut claims = json!({
             "jti": format!("{}{}", self.canary, uuid::Uuid::new_v4()),
-            "iss": ISSUER,
+            "iss": issuer(job),
             "aud": audience.unwrap_or(&default_audience),
             "sub": subject(job),
             "repository": job.repository,

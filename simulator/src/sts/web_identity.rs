@@ -2,7 +2,7 @@
 
 use super::{open, validate};
 use crate::front::{Answer, ApiError, Call};
-use crate::github::oidc::{Foreign, ISSUER};
+use crate::github::oidc::Foreign;
 use crate::iam::{self, Context, Principal, Verdict};
 use crate::state::State as World;
 use chrono::Utc;
@@ -29,10 +29,11 @@ pub(super) fn assume_role_with_web_identity(world: &mut World, call: &Call) -> A
             Foreign::Forged => "The signature of the ID Token provided is invalid",
         })
     })?;
-    let host = ISSUER.trim_start_matches("https://");
+    let issuer = claims["iss"].as_str().unwrap_or_default();
+    let host = issuer.trim_start_matches("https://");
     let account = role_arn.split(':').nth(4).unwrap_or_default();
     if !world.iam.trusts_github(account) {
-        return Err(invalid_token(&format!("No OpenIDConnect provider found in your account for {ISSUER}")));
+        return Err(invalid_token(&format!("No OpenIDConnect provider found in your account for {issuer}")));
     }
     let (now, expiry) = (Utc::now().timestamp(), claims["exp"].as_i64().unwrap_or_default());
     if now >= expiry {

@@ -167,7 +167,7 @@ async fn an_hour_costs_no_more_than_ninety_requests() {
         reporter.tell(Event::Traffic { blue: 100.0 - second as f64 / 36.0, green: second as f64 / 36.0 });
     }
     story::tell(&reporter, end);
-    reporter.finish().await;
+    reporter.finish(&Cancel::never()).await;
     let requests = stub.requests().len();
     assert!(requests <= 90, "{requests}: {:#?}", stub.lines());
     let check = stub.requests().into_iter().rfind(|r| r.path.contains("check-runs/")).unwrap().body;
