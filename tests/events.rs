@@ -91,10 +91,14 @@ fn each_event_is_told_on_its_commit_and_its_pull_request() {
     assert!(done.summary.contains("✅ Planned"), "{}", done.summary);
 }
 
-/// A world whose job an event of a fork or of Dependabot started.
-fn read_only(job: Value) -> World {
+/// A world with a job of its own.
+fn with_job(job: Value) -> World {
+    with(|document| document["job"] = job)
+}
+
+fn with(change: impl FnOnce(&mut Value)) -> World {
     let mut document = support::document();
-    document["job"] = job;
+    change(&mut document);
     document["accounts"][1]["applications"][0]["groups"][0]["ready-wait-minutes"] = json!(120);
     let project = Project::with(|files| {
         files.write("world.yml", &document.to_string());
@@ -108,7 +112,7 @@ fn read_only(job: Value) -> World {
 
 #[test]
 fn a_fork_is_shown_its_plan_and_told_once_why_github_was_not() {
-    let world = read_only(json!({ "event": "pull_request", "fork": true, "branch": "patch-1" }));
+    let world = with_job(json!({ "event": "pull_request", "fork": true, "branch": "patch-1" }));
     let done = world.run(&["plan"]).end().expect(0, "planned");
     let [warning] = &warnings(&done)[..] else { panic!("{:?}", warnings(&done)) };
     assert!(warning.contains("a pull request from a fork only reads"), "{warning}");
@@ -121,7 +125,7 @@ fn a_fork_is_shown_its_plan_and_told_once_why_github_was_not() {
 
 #[test]
 fn what_runs_the_repositorys_own_workflow_may_tell_a_fork() {
-    let world = read_only(json!({ "event": "pull_request_target", "fork": true, "branch": "patch-1" }));
+    let world = with_job(json!({ "event": "pull_request_target", "fork": true, "branch": "patch-1" }));
     let done = world.run(&["plan"]).end().expect(0, "planned");
     assert_eq!(warnings(&done), [""; 0]);
     assert_eq!(list(&world.state(), "comments").len(), 1);
@@ -133,9 +137,52 @@ fn dependabot_is_told_what_to_ask_for() {
     let permissions: Value = reads.map(|name| (name.to_owned(), json!("read"))).into_iter().collect();
     let job = json!({ "event": "pull_request", "actor": "dependabot[bot]", "branch": "bump",
         "id-token": false, "permissions": permissions });
-    let world = read_only(job);
+    let world = with_job(job);
     let done = world.run(&["plan"]).end().expect(0, "planned");
     let [warning] = &warnings(&done)[..] else { panic!("{:?}", warnings(&done)) };
     assert!(warning.contains("Dependabot's token only reads"), "{warning}");
     assert!(warning.contains("`checks: write` and `pull-requests: write`"), "{warning}");
+}
+
+#[test]
+fn a_job_with_an_environment_has_its_github_deployment_already() {
+    let world = with(|document| {
+        // Its token's subject names the environment.
+        let text = document.to_string().replace(
+            "repo:acme@1001/hello@2002:ref:refs/heads/main",
+            "repo:acme@1001/hello@2002:environment:production",
+        );
+        *document = serde_json::from_str(&text).unwrap();
+        document["job"] = json!({ "environment": "production" });
+    });
+    world.run(&["deploy"]).end().expect(0, "succeeded");
+    let state = world.state();
+    let [deployment] = &list(&state, "github_deployments")[..] else {
+        panic!("one, the runner's: {}", state["github_deployments"])
+    };
+    assert_eq!(deployment["of_the_job"], true);
+    assert_eq!(list(&state, "checks").len(), 1);
+}
+
+#[test]
+fn an_enterprise_server_is_told_below_its_path_and_names_its_own_issuer() {
+    let world = with(|document| {
+        let text = document
+            .to_string()
+            .replace("token.actions.githubusercontent.com", "ghe.example.com/_services/token")
+            .replace("repo:acme@1001/hello@2002:", "repo:acme/hello:");
+        *document = serde_json::from_str(&text).unwrap();
+        document["job"] = json!({ "server": "ghe.example.com", "immutable-sub": false });
+    });
+    assert!(world.variable("GITHUB_API_URL").ends_with("/api/v3"));
+    let done = world.run(&["plan"]).end().expect(0, "planned");
+    assert_eq!(warnings(&done), [""; 0]);
+    assert!(done.summary.contains("https://ghe.example.com/acme/hello/actions/runs/"), "{}", done.summary);
+    let state = world.state();
+    let calls = list(&state, "github_calls");
+    assert!(
+        calls.iter().all(|call| text(call, "path").starts_with("/api/v3/repos/acme/hello/")),
+        "{calls:?}"
+    );
+    assert_eq!((list(&state, "checks").len(), list(&state, "comments").len()), (1, 1));
 }

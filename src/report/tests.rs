@@ -345,40 +345,40 @@ fn the_summary_has_it_all_at_a_glance() {
     let path = folder.path().join("summary").to_string_lossy().into_owned();
     let (reporter, _) = reporter(Options::default(), &[("GITHUB_STEP_SUMMARY", &path)]);
     tell(&reporter, story());
-    insta::assert_snapshot!(std::fs::read_to_string(path).unwrap(), @"
+    insta::assert_snapshot!(std::fs::read_to_string(path).unwrap(), @r#"
     ## ✅ Deployed: hello / production
 
-    Deployment d-ABCDEF123 succeeded.
-    Production is on hello:12, the new version: 100 % of the traffic, 4 tasks running.
+    **Deployment d-ABCDEF123 succeeded.** Production is on hello:12, the new version: 100 % of the traffic, 4 tasks running.
 
-    | | |
-    |---|---|
+    **To take it back:** `greenlight rollback --environment production`, or a workflow of yours with `command: rollback`.
+
+    | Revision | `hello:12` |
+    |:---|:---|
+    | Previous revision | `hello:11` |
     | Image | `111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello` |
     | Digest | `sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae` |
-    | Revision | `hello:12` |
-    | Previous revision | `hello:11` |
-    | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) |
     | Commit | `5d1c9f0` |
     | Account | `222222222222`, `eu-central-1` |
     | URL | https://hello.example |
+    | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) in the AWS console |
 
-    | traffic at | blue | green |
-    |---|---|---|
+    | Check |  | Measured | Wanted |
+    |:---|:---|:---|:---|
+    | GET /health | ✅ passed | 200 in 12 ms | 200 |
+
+    | Alarm | State | Reason |
+    |:---|:---|:---|
+    | hello-5xx | ✅ OK |  |
+
+    | Traffic at | Blue | Green |
+    |:---|:---|:---|
     | 00:00 | 90 % | 10 % |
     | 00:00 | 0 % | 100 % |
 
-    | lifecycle of `d-ABCDEF123` | status | began | took |
-    |---|---|---|---|
+    | Lifecycle of `d-ABCDEF123` | Status | Began | Took |
+    |:---|:---|:---|:---|
     | BeforeInstall | Succeeded | 00:00 | under 1s |
     | Install | Succeeded | 00:00 | under 1s |
-
-    | check | | measured | wanted |
-    |---|---|---|---|
-    | GET /health | passed | 200 in 12 ms | 200 |
-
-    | alarm | state | |
-    |---|---|---|
-    | hello-5xx | OK |  |
 
     ### Warnings
 
@@ -392,7 +392,7 @@ fn the_summary_has_it_all_at_a_glance() {
     ```
 
     </details>
-    ");
+    "#);
 }
 
 #[test]
@@ -431,9 +431,12 @@ fn a_failures_summary_begins_with_the_cause() {
     insta::assert_snapshot!(visible, @r#"
     ## ❌ Failed and rolled back: hello / production
 
-    ### What was found
+    > [!CAUTION]
+    > `greenlight.yml:3`: **ALARM\_ACTIVE: &lt;b&gt;@(nothing)team&lt;/b&gt; \| #(nothing)12**<br>See what `hello-5xx` watches.
 
-    - `greenlight.yml:3`: **ALARM\_ACTIVE: &lt;b&gt;@(nothing)team&lt;/b&gt; \| #(nothing)12**<br>See what `hello-5xx` watches.
+    **Deployment d-ABCDEF123 failed and was rolled back by d-XYZ987654.** Production is on hello:11, the version from before: 100 % of the traffic, 4 tasks running.
+
+    **Next:** Mend the cause and run `greenlight deploy` again.
 
     - tasks: 3 stopped alike: &lt;exit&gt; code\_1
     - `ecs:ListTasks` isn't granted.
@@ -445,39 +448,33 @@ fn a_failures_summary_begins_with_the_cause() {
     <b>
     ````
 
-    Deployment d-ABCDEF123 failed and was rolled back by d-XYZ987654.
-    Production is on hello:11, the version from before: 100 % of the traffic, 4 tasks running.
-
-    **Next:** Mend the cause and run `greenlight deploy` again.
-
-    | | |
-    |---|---|
+    | Revision | `hello:12` |
+    |:---|:---|
     | Image | `111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello` |
     | Digest | `sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae` |
-    | Revision | `hello:12` |
-    | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) |
-    | Rollback | `d-XYZ987654` |
     | Commit | `5d1c9f0` |
     | Account | `222222222222`, `eu-central-1` |
     | URL | https://hello.example |
+    | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) in the AWS console |
+    | Rollback | `d-XYZ987654` |
     | Took | 7m 14s |
 
-    | traffic at | blue | green |
-    |---|---|---|
+    | Check |  | Measured | Wanted |
+    |:---|:---|:---|:---|
+    | GET /health | ✅ passed | 200 in 12 ms | 200 |
+
+    | Alarm | State | Reason |
+    |:---|:---|:---|
+    | hello-5xx | ✅ OK |  |
+
+    | Traffic at | Blue | Green |
+    |:---|:---|:---|
     | 00:00 | 90 % | 10 % |
 
-    | lifecycle of `d-ABCDEF123` | status | began | took |
-    |---|---|---|---|
+    | Lifecycle of `d-ABCDEF123` | Status | Began | Took |
+    |:---|:---|:---|:---|
     | BeforeInstall | Succeeded | 00:00 | under 1s |
     | Install | Succeeded | 00:00 | under 1s |
-
-    | check | | measured | wanted |
-    |---|---|---|---|
-    | GET /health | passed | 200 in 12 ms | 200 |
-
-    | alarm | state | |
-    |---|---|---|
-    | hello-5xx | OK |  |
 
     ### Warnings
 
@@ -512,43 +509,43 @@ fn a_secret_is_in_no_summary() {
 fn a_comment_folds_what_is_long() {
     let (reporter, _) = reporter(Options::default(), &[]);
     tell(&reporter, story());
-    insta::assert_snapshot!(say::markdown::comment(&lock(&reporter.0.history), None), @"
+    insta::assert_snapshot!(say::markdown::comment(&lock(&reporter.0.history), None), @r#"
     <!-- greenlight:hello:production -->
     ## ✅ Deployed: hello / production
 
-    Deployment d-ABCDEF123 succeeded.
-    Production is on hello:12, the new version: 100 % of the traffic, 4 tasks running.
+    **Deployment d-ABCDEF123 succeeded.** Production is on hello:12, the new version: 100 % of the traffic, 4 tasks running.
 
-    | | |
-    |---|---|
+    **To take it back:** `greenlight rollback --environment production`, or a workflow of yours with `command: rollback`.
+
+    | Revision | `hello:12` |
+    |:---|:---|
+    | Previous revision | `hello:11` |
     | Image | `111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello` |
     | Digest | `sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae` |
-    | Revision | `hello:12` |
-    | Previous revision | `hello:11` |
-    | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) |
     | Commit | `5d1c9f0` |
     | Account | `222222222222`, `eu-central-1` |
     | URL | https://hello.example |
+    | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) in the AWS console |
+
+    | Check |  | Measured | Wanted |
+    |:---|:---|:---|:---|
+    | GET /health | ✅ passed | 200 in 12 ms | 200 |
+
+    | Alarm | State | Reason |
+    |:---|:---|:---|
+    | hello-5xx | ✅ OK |  |
 
     <details><summary>Traffic and lifecycle</summary>
 
-    | traffic at | blue | green |
-    |---|---|---|
+    | Traffic at | Blue | Green |
+    |:---|:---|:---|
     | 00:00 | 90 % | 10 % |
     | 00:00 | 0 % | 100 % |
 
-    | lifecycle of `d-ABCDEF123` | status | began | took |
-    |---|---|---|---|
+    | Lifecycle of `d-ABCDEF123` | Status | Began | Took |
+    |:---|:---|:---|:---|
     | BeforeInstall | Succeeded | 00:00 | under 1s |
     | Install | Succeeded | 00:00 | under 1s |
-
-    | check | | measured | wanted |
-    |---|---|---|---|
-    | GET /health | passed | 200 in 12 ms | 200 |
-
-    | alarm | state | |
-    |---|---|---|
-    | hello-5xx | OK |  |
 
     </details>
 
@@ -560,7 +557,7 @@ fn a_comment_folds_what_is_long() {
     ```
 
     </details>
-    ");
+    "#);
 }
 
 #[test]

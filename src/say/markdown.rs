@@ -365,7 +365,9 @@ mod tests {
     fn endless() -> History {
         let much = "@\u{1f600}`|*<b>\n```\n".repeat(3_000);
         let mut history = History::default();
-        let mut take = |event: Event| drop(history.take(&event, Duration::from_secs(1)));
+        let mut take = |event: Event| {
+            history.take(&event, Duration::from_secs(1));
+        };
         take(Event::Started(Arc::new(crate::event::Run {
             command: "deploy".into(),
             service: "hello".into(),

@@ -179,7 +179,7 @@ mod tests {
         };
         let blue = points(lines[4]);
         assert_eq!(
-            (blue.len(), &*blue[0], &*blue[44], &*blue[45], &*blue[90]),
+            (blue.len(), &*blue[0], &*blue[43], &*blue[44], &*blue[90]),
             (91, "100", "100", "90", "0")
         );
         assert_eq!(points(lines[5])[90], "100");

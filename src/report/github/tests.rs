@@ -252,13 +252,22 @@ async fn a_creation_whose_answer_was_lost_makes_no_twin() {
 
 #[tokio::test]
 async fn a_comment_that_was_deleted_is_written_anew() {
-    let stub = Stub::serve(|request| match request.line().as_str() {
-        line if line.starts_with("GET") && line.contains("/comments?") => Answer::of(
-            200,
-            json!([{ "id": 9, "body": "<!-- greenlight:hello:production -->\n",
+    let deleted = AtomicUsize::new(0);
+    let stub = Stub::serve(move |request| match request.line().as_str() {
+        line if line.starts_with("GET")
+            && line.contains("/comments?")
+            && deleted.load(Ordering::SeqCst) == 0 =>
+        {
+            Answer::of(
+                200,
+                json!([{ "id": 9, "body": "<!-- greenlight:hello:production -->\n",
                      "user": { "login": "github-actions[bot]" } }]),
-        ),
-        "PATCH /repos/o/r/issues/comments/9" => Answer::of(404, json!({ "message": "Not Found" })),
+            )
+        }
+        "PATCH /repos/o/r/issues/comments/9" => {
+            deleted.store(1, Ordering::SeqCst);
+            Answer::of(404, json!({ "message": "Not Found" }))
+        }
         _ => granted(request),
     })
     .await;
@@ -269,7 +278,12 @@ async fn a_comment_that_was_deleted_is_written_anew() {
     assert_eq!(warnings(&written), [""; 0]);
     assert_eq!(
         stub.lines()[1..],
-        ["PATCH /repos/o/r/issues/comments/9", "POST /repos/o/r/issues/2/comments"]
+        [
+            "PATCH /repos/o/r/issues/comments/9",
+            // Whether it is gone, or may not be changed.
+            "GET /repos/o/r/issues/2/comments?per_page=100",
+            "POST /repos/o/r/issues/2/comments",
+        ]
     );
 }
 
