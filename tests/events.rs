@@ -186,3 +186,18 @@ fn an_enterprise_server_is_told_below_its_path_and_names_its_own_issuer() {
     );
     assert_eq!((list(&state, "checks").len(), list(&state, "comments").len()), (1, 1));
 }
+
+/// The world's time counts: at a faster pace a run tells no less than it would at AWS's.
+#[test]
+fn a_linear_deployment_of_an_hour_costs_at_most_ninety_requests() {
+    let project = Project::with(|files| {
+        files.replace("greenlight.yml", "ECSCanary10Percent5Minutes", "ECSLinear10PercentEvery3Minutes");
+        files.replace("greenlight.yml", "termination-wait: 1m", "termination-wait: 32m");
+    });
+    let world = World::of(project, &[]);
+    let done = world.run(&["deploy"]).end().expect(0, "succeeded");
+    let steps = done.events.iter().filter(|event| event["event"] == "traffic").count();
+    assert!(steps >= 10, "{steps} steps");
+    let calls = list(&world.state(), "github_calls").len();
+    assert!((20..=90).contains(&calls), "{calls} requests");
+}

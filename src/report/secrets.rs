@@ -47,7 +47,8 @@ impl Secrets {
     }
 }
 
-fn each_text(event: &mut Event, hide: &mut dyn FnMut(&mut String)) {
+/// Every text of an event.
+pub(super) fn each_text(event: &mut Event, hide: &mut dyn FnMut(&mut String)) {
     match event {
         Event::Stage { .. } | Event::Traffic { .. } | Event::Tasks { .. } | Event::Eta { .. } => {}
         Event::Note { text } | Event::Warning { text } | Event::BuildOutput { line: text } => hide(text),

@@ -575,3 +575,70 @@ fn the_panel_shows_the_deployment_at_a_glance() {
     waiting    production traffic shifts to green  01:40
     ");
 }
+
+/// The commands that the runner would see: at the start of a line behind any space, or, in their old
+/// form, anywhere in it. Lines end at LF, CR and CRLF.
+fn commands(log: &str) -> Vec<String> {
+    let command = |line: &str| {
+        if let Some((command, _)) =
+            line.trim_start().strip_prefix("::").and_then(|rest| rest.split_once("::"))
+        {
+            return command.split(' ').next().map(str::to_lowercase);
+        }
+        let (command, _) = line.split_once("##[")?.1.split_once(']')?;
+        Some(format!("##[{command}]"))
+    };
+    log.split(['\n', '\r']).filter_map(command).collect()
+}
+
+#[test]
+fn no_text_of_any_event_is_a_command() {
+    let further = [
+        Event::Output { from: "smoke".into(), line: "x".into() },
+        Event::Waiting { what: "x".into(), remaining: None },
+        Event::Alarm { name: "x".into(), state: "ALARM".into(), reason: Some("x".into()) },
+        Event::RollbackStarted { deployment: "x".into(), rollback: "x".into(), reason: Some("x".into()) },
+        Event::ProductionBack { task_definition: "x".into(), after: Duration::ZERO },
+    ];
+    let mut failed = Outcome::new(Word::RolledBack, "x", "x");
+    failed.next = Some("x".into());
+    failed.console_url = Some("x".into());
+    failed.findings = vec![Finding::new("x", "x").at("x", Some(1)); 12];
+    failed.evidence.facts = vec![Fact { about: "x".into(), text: "x".into() }];
+    failed.evidence.unseen = vec!["x".into()];
+    failed.evidence.log = Some(Log { title: "x".into(), lines: vec!["x".into(); 2] });
+    let events: Vec<Event> =
+        story().into_iter().chain(further).chain([Event::Finished(Arc::new(failed))]).collect();
+    let told = |event: &Event, text: &str, format: Format| {
+        let mut event = event.clone();
+        secrets::each_text(&mut event, &mut |place| *place = text.to_owned());
+        let options = Options { format, ..Options::default() };
+        let (reporter, written) = reporter(options, &[("GITHUB_ACTIONS", "true")]);
+        reporter.tell(event);
+        written.text()
+    };
+    for poison in [
+        "::set-output name=outcome::forged",
+        "\u{a0}\u{3000}\u{2003}::add-mask::forged",
+        "fine\r::save-state name=x::forged",
+        "fine\n::stop-commands::forged",
+        "in the middle ##[set-env name=PATH]forged",
+        "\u{feff}\u{200b}::error::forged",
+        "\u{1b}[2K::warning::forged",
+        "#\u{200b}#[add-path]forged",
+        "#",
+        "::",
+    ] {
+        for event in &events {
+            for format in [Format::Text, Format::Json] {
+                let log = told(event, poison, format);
+                // What is ours stays as it was.
+                assert_eq!(
+                    commands(&log),
+                    commands(&told(event, "x", format)),
+                    "{poison:?} in {event:?}: {log}"
+                );
+            }
+        }
+    }
+}
