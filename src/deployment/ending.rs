@@ -198,6 +198,7 @@ impl Follow<'_> {
                     Conduct::Deploy { plan, .. } => Some(&plan.deployment.appspec),
                     _ => None,
                 },
+                green: self.watch.green.clone(),
                 stopped_for: self.stopped_for.clone(),
                 alarms: self.watch.alarms.tripped().cloned().collect(),
                 gave_up_after: self.watch.gave_up_after,

@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Watch {
     pub alarms: AlarmWatch,
     start: FailFast,
+    /// Green's task set, as it was seen last.
+    pub green: Option<String>,
     /// It was stopped when so many tasks of green had stopped for one reason.
     pub gave_up_after: Option<usize>,
     /// It is being stopped already.
@@ -26,6 +28,7 @@ impl Watch {
         Watch {
             alarms: AlarmWatch::new(&course.alarms, &course.own_alarms),
             start: FailFast::new(course.fail_fast),
+            green: None,
             gave_up_after: None,
             stopping: false,
         }
@@ -35,6 +38,9 @@ impl Watch {
 impl Follow<'_> {
     /// Looks at the alarms, and at green's tasks while they start.
     pub(super) async fn look_around(&mut self, seen: &Observation) {
+        if let Some(green) = &seen.green {
+            self.watch.green = Some(green.task_set.clone());
+        }
         self.look_at_alarms().await;
         if let (Phase::Installing, Some(green)) = (seen.phase, &seen.green) {
             self.look_at_start(green).await;

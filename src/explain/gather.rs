@@ -81,7 +81,9 @@ pub enum Excerpt {
 #[derive(Clone, Debug, Default)]
 struct Green {
     task_set: Option<String>,
+    /// By its ARN, as long as the service has green.
     target_group: Option<String>,
+    target_group_name: Option<String>,
     container: Option<String>,
 }
 
@@ -95,8 +97,13 @@ pub async fn gather(failed: &Failed<'_>) -> Gathered {
     );
     let (hook, done, by_label) = found.take(target).unwrap_or_default();
     (found.hook, found.done) = (hook, done);
-    let (mut green, events) = found.take(service).unwrap_or_default();
-    green.task_set = green.task_set.or(by_label);
+    let (green, events) = found.take(service).unwrap_or_default();
+    // The service may have lost it by now.
+    let green = Green {
+        task_set: green.task_set.or(by_label.task_set).or_else(|| failed.known.green.clone()),
+        target_group_name: by_label.target_group_name,
+        ..green
+    };
     found.events = telling(&events, green.task_set.as_deref());
     if let Some(stopped) = found.take(stopped) {
         found.tasks = groups(&stopped.of(green.task_set.as_deref(), failed.revision));
@@ -134,8 +141,9 @@ pub async fn gather(failed: &Failed<'_>) -> Gathered {
     found.targets = found.take(targets).flatten();
     let fails_check = found.targets.is_some()
         || found.tasks.first().is_some_and(|group| group.one.why() == Why::BalancerHealth);
-    if let Some(group) = green.target_group.as_deref().filter(|_| fails_check) {
-        found.health_check = found.take(limited(health_check(failed, group)).await).flatten();
+    let name = green.target_group_name.or_else(|| found.tasks.first().and_then(|g| group_in(&g.one.reason)));
+    if let Some(name) = name.as_deref().filter(|_| fails_check) {
+        found.health_check = found.take(limited(health_check(failed, name)).await).flatten();
     }
     found.lacking = found.take(lacking).flatten();
     found.log = log;
@@ -160,7 +168,7 @@ async fn limited<T>(read: impl Future<Output = Result<T, Failure>>) -> Option<Re
 }
 
 /// The deployment's one target: what failed, what was done, and green's task set.
-async fn target(failed: &Failed<'_>) -> Result<(Option<Hook>, Vec<String>, Option<String>), Failure> {
+async fn target(failed: &Failed<'_>) -> Result<(Option<Hook>, Vec<String>, Green), Failure> {
     let answer = failed
         .clients
         .codedeploy()
@@ -185,7 +193,12 @@ async fn target(failed: &Failed<'_>) -> Result<(Option<Hook>, Vec<String>, Optio
     });
     let done = in_status(LifecycleEventStatus::Succeeded).map(name).collect();
     let green = target.task_sets_info().iter().find(|s| s.task_set_label() == Some(&TargetLabel::Green));
-    Ok((hook, done, green.and_then(|s| s.identifer()).map(str::to_owned)))
+    let green = green.map_or_else(Green::default, |set| Green {
+        task_set: set.identifer().map(str::to_owned),
+        target_group_name: set.target_group().and_then(|group| group.name()).map(str::to_owned),
+        ..Green::default()
+    });
+    Ok((hook, done, green))
 }
 
 /// Green's task set, and what the service says.
@@ -204,6 +217,7 @@ async fn service(failed: &Failed<'_>) -> Result<(Green, Vec<String>), Failure> {
             task_set: set.id().map(str::to_owned),
             target_group: balancer.and_then(|b| b.target_group_arn()).map(str::to_owned),
             container: balancer.and_then(|b| b.container_name()).map(str::to_owned),
+            target_group_name: None,
         }
     });
     let events = service.events.unwrap_or_default().into_iter().filter_map(|event| event.message).collect();
@@ -281,9 +295,15 @@ async fn targets(failed: &Failed<'_>, group: &str) -> Result<Option<Targets>, Fa
     }))
 }
 
+/// The name of the target group that a reason names by its ARN.
+fn group_in(reason: &str) -> Option<String> {
+    let (_, rest) = reason.split_once(":targetgroup/")?;
+    rest.split('/').next().map(str::to_owned)
+}
+
 /// What the load balancer asks green's targets.
 async fn health_check(failed: &Failed<'_>, group: &str) -> Result<Option<HealthCheck>, Failure> {
-    let answer = failed.clients.elbv2().describe_target_groups().target_group_arns(group).send().await;
+    let answer = failed.clients.elbv2().describe_target_groups().names(group).send().await;
     let answer = answer.map_err(failed.clients.failed("elasticloadbalancing:DescribeTargetGroups"))?;
     Ok(answer.target_groups.unwrap_or_default().into_iter().next().and_then(|group| {
         let matcher = group.matcher.and_then(|m| m.http_code.or(m.grpc_code));
@@ -294,6 +314,15 @@ async fn health_check(failed: &Failed<'_>, group: &str) -> Result<Option<HealthC
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_names_its_target_group() {
+        let arn =
+            "arn:aws:elasticloadbalancing:eu-central-1:222222222222:targetgroup/hello-green/d368080638639b8e";
+        let reason = format!("Task failed ELB health checks in (target-group {arn})");
+        assert_eq!(group_in(&reason).as_deref(), Some("hello-green"));
+        assert_eq!(group_in("Essential container in task exited"), None);
+    }
 
     #[test]
     fn only_greens_troubles_are_kept_and_each_once() {

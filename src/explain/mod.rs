@@ -38,6 +38,8 @@ pub struct Known<'a> {
     pub error: Option<&'a Cause>,
     /// The AppSpec that the run sent, where it sent one.
     pub appspec: Option<&'a AppSpec>,
+    /// Green's task set, as it was seen last.
+    pub green: Option<String>,
     /// Why the run itself stopped it.
     pub stopped_for: Option<Finding>,
     /// Those that went into ALARM during the run.
