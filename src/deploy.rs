@@ -259,7 +259,9 @@ fn cancelled() -> Stop {
 fn stopped(error: anyhow::Error, report: &Reporter) -> Outcome {
     match error.downcast_ref::<Stop>() {
         // Before anything was deployed there is nothing to take back.
-        Some(Stop { word: Word::Cancelled, .. }) => say::before_a_deployment(&report.history()),
+        Some(Stop { word: Word::Cancelled, findings }) => {
+            say::before_a_deployment(&report.history(), findings)
+        }
         Some(stop) => said::stopped(stop),
         None => said::broke_off(&error, said::untouched()),
     }

@@ -93,7 +93,10 @@ fn while_it_waits_for_its_turn() {
     let run = world.run(&["deploy"]).start();
     run.until(|event| event["event"] == "waiting");
     run.signal(Signal::TERM);
-    let done = run.end().expect(8, "cancelled").says(&["nothing was deployed", "Production is untouched."]);
+    let done = run
+        .end()
+        .expect(8, "cancelled")
+        .says(&["Cancelled while it waited for its turn: nothing was deployed.", "Production is untouched."]);
     assert_eq!(world.deployments().len(), 1);
     assert!(!done.outputs.contains_key("deployment-id"));
     no_post(&world, &done);

@@ -3,7 +3,7 @@
 use super::deployment::{look_at_console, revision};
 use crate::{
     event::Stage,
-    outcome::{Outcome, Word},
+    outcome::{Finding, Outcome, Word},
     report::history::History,
 };
 
@@ -17,8 +17,9 @@ fn cancelled(happened: String, production: impl Into<String>) -> Outcome {
 }
 
 /// No deployment was started, nor asked for.
-pub fn before_a_deployment(history: &History) -> Outcome {
+pub fn before_a_deployment(history: &History, findings: &[Finding]) -> Outcome {
     let doing = match history.stage {
+        None | Some(Stage::Read | Stage::Plan) if history.waiting.is_some() => "while it waited for its turn",
         None | Some(Stage::Read | Stage::Plan) => "while reading what there is",
         Some(Stage::Image) => "in the image's stage",
         Some(_) => "before a deployment was started",
@@ -27,6 +28,7 @@ pub fn before_a_deployment(history: &History) -> Outcome {
         format!("Cancelled {doing}: nothing was deployed.{}", left(history)),
         super::outcome::untouched(),
     );
+    outcome.findings = findings.to_vec();
     outcome.image = history.image.as_ref().map(|image| image.pinned());
     outcome.digest = history.image.as_ref().map(|image| image.digest.clone());
     outcome.task_definition = history.task_definition.as_ref().map(|t| t.arn.clone());
