@@ -162,6 +162,7 @@ fn a_secret_is_nowhere_though_everything_is_told() {
     });
     assert_eq!(processes, BTreeSet::new(), "on a command line");
     let said = done.ended.said();
+    assert!(said.contains(" DEBUG "), "the log is at its most talkative: {said}");
     let masks: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
     assert!(masks.iter().any(|mask| leaks(mask)), "secrets are masked as they come");
     let leak = said.lines().filter(|line| !line.starts_with("::add-mask::")).find(|line| leaks(line));

@@ -11,6 +11,7 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trace;
 
 use crate::{
     cancel::{Cancel, grace},
@@ -115,7 +116,9 @@ impl Reporter {
         } else {
             Sink::Plain(Box::new(io::stdout()))
         };
-        Reporter::with(options, variables, pace, history, sink, colour)
+        let reporter = Reporter::with(options, variables, pace, history, sink, colour);
+        trace::listen(variables, &reporter.0.secrets);
+        reporter
     }
 
     /// The same, written elsewhere than to standard output, without colour.

@@ -37,13 +37,19 @@ impl Secrets {
         if known.is_empty() {
             return;
         }
-        each_text(event, &mut |text| {
-            for secret in known.iter() {
-                if text.contains(secret.as_str()) {
-                    *text = text.replace(secret.as_str(), "***");
-                }
-            }
-        });
+        each_text(event, &mut |text| hide(&known, text));
+    }
+
+    pub(super) fn hide(&self, text: &mut String) {
+        hide(&lock(&self.0), text);
+    }
+}
+
+fn hide(known: &[String], text: &mut String) {
+    for secret in known {
+        if text.contains(secret.as_str()) {
+            *text = text.replace(secret.as_str(), "***");
+        }
     }
 }
 
