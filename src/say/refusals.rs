@@ -161,8 +161,19 @@ fn denied(failure: &Failure) -> Finding {
     };
     Finding::new(
         format!("The {who} may not `{}`{on}{asked}{because}.", denial.action).replace("The the", "The"),
-        format!("Allow `{}`{on} in a policy of {who}.", denial.action),
+        format!("Allow `{}`{on} in a policy of {who}.{}", denial.action, perhaps_misspelt(denial.action)),
     )
+}
+
+/// A role that may see one repository is denied another, whether there is such a one or not.
+fn perhaps_misspelt(action: &str) -> &'static str {
+    match action {
+        "ecr:DescribeRepositories" => {
+            " Where a policy allows it for another repository only, the name may be misspelt, or there is no such \
+             repository: AWS denies all of that alike."
+        }
+        _ => "",
+    }
 }
 
 fn unreachable(action: &str, region: &str, message: &str) -> Finding {
