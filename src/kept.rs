@@ -23,6 +23,8 @@ pub mod name {
     pub const PRIVATE_FOLDER: &str = "private_folder";
     /// The family, before a revision of it is registered.
     pub const REGISTERING: &str = "registering";
+    /// A one-off task that is under way before the deployment.
+    pub const ONE_OFF: &str = "one_off";
     pub const TASK_DEFINITION: &str = "task_definition_arn";
     pub const UNDERTAKING: &str = "undertaking";
     pub const DEPLOYMENT: &str = "deployment_id";

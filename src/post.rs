@@ -119,7 +119,13 @@ impl Step<'_> {
                 }
                 Err(why) => say::perhaps_registered(cancelled, family, why),
             },
-            (None, _, registered) => say::nothing_deployed(cancelled, registered),
+            (None, _, registered) => {
+                let outcome = say::nothing_deployed(cancelled, registered);
+                match kept.text(name::ONE_OFF) {
+                    Some(task) => say::with_task(outcome, task),
+                    None => outcome,
+                }
+            }
         }
     }
 

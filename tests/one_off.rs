@@ -12,6 +12,7 @@ fn world(lines: &str, change: impl FnOnce(&mut Value), args: &[&str]) -> World {
     let mut document = support::document();
     document["stand-in-commands"] = json!([
         { "command": ["migrate", "up"], "lines": ["moved 3 tables", "::set-output name=a::b"], "seconds": 5 },
+        { "command": ["migrate", "slowly"], "seconds": 3600 },
         { "command": ["migrate", "badly"], "exit": 1, "lines": ["no such table"] },
         { "command": ["migrate", "hugely"], "exit": 137, "out-of-memory": true },
         { "command": ["migrate", "for ever"], "seconds": 1_000_000 },
@@ -139,4 +140,20 @@ fn a_task_looks_at_green_from_inside() {
     let done = bad.run(&["deploy"]).end().expect(5, "rolled-back");
     assert!(done.ended.said().contains("exit code 3"), "{}", done.ended.said());
     assert!(done.ended.said().contains("production traffic never reached it"), "{}", done.ended.said());
+}
+
+#[test]
+fn a_run_that_is_killed_while_a_task_runs_is_repeated_without_a_second_one() {
+    let lines = before("[migrate, slowly]").replace("10m", "3h");
+    let world = world(&lines, |_| {}, &[]);
+    let hold = world.hold("ecs:RunTask", "after");
+    let run = world.run(&["deploy"]).start();
+    hold.come();
+    let killed = run.kill();
+    let post = world.post(&killed).end();
+    assert_eq!(post.ended.code, Some(0), "{}", post.ended.said());
+    post.says(&["died before a deployment was started", "task `migrate slowly` may still run"]);
+    world.run(&["deploy"]).env("GITHUB_RUN_ATTEMPT", "2").end().expect(0, "succeeded");
+    assert_eq!(tasks(&world).len(), 1, "{:?}", tasks(&world));
+    assert_eq!(world.deployments().len(), 1);
 }

@@ -9,6 +9,7 @@ use crate::{
     aws::Failure,
     deployment::Context,
     event::{Conclusion, Event},
+    kept::name,
     outcome::{Stop, Word},
     request::OneOff,
     say::one_off as say,
@@ -91,7 +92,9 @@ pub async fn before(
             variables: vec![("IMAGE", image.to_owned()), ("TASK_DEFINITION", revision.to_owned())],
             within: context.pace.real(task.timeout),
         };
+        context.report.keep(name::ONE_OFF, &say::name(task));
         let end = run(context, &job).await;
+        context.report.keep(name::ONE_OFF, "");
         let conclusion = match end {
             End::Well { .. } => Conclusion::Passed,
             End::Cancelled { .. } => Conclusion::Inconclusive,

@@ -31,6 +31,12 @@ pub fn nothing_deployed(cancelled: bool, registered: Option<&str>) -> Outcome {
     outcome
 }
 
+/// A one-off task was under way.
+pub fn with_task(mut outcome: Outcome, task: &str) -> Outcome {
+    outcome.happened = format!("{} Its {task} may still run; the same run follows it.", outcome.happened);
+    outcome
+}
+
 /// One was asked for, and there is none.
 pub fn none_began(cancelled: bool, task_definition: &str, production: String) -> Outcome {
     let happened = format!(
