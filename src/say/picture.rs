@@ -112,10 +112,12 @@ pub fn lifecycle(history: &History) -> Option<String> {
 
 fn bars(deployment: &Deployment, began: Duration, end: Duration) -> String {
     let mut bars = String::new();
-    for event in deployment.lifecycle.iter().take(BARS) {
+    // What was skipped took no time.
+    let events = deployment.lifecycle.iter().filter(|event| event.status != "Skipped");
+    for event in events.take(BARS) {
         let Some(start) = event.began else { continue };
         let kind = match event.status.as_str() {
-            "Succeeded" | "Skipped" => "done, ",
+            "Succeeded" => "done, ",
             "Failed" | "Unknown" => "crit, ",
             _ => "",
         };
