@@ -456,7 +456,7 @@ fn a_failures_summary_begins_with_the_cause() {
     | Account | `222222222222`, `eu-central-1` |
     | URL | https://hello.example |
     | Deployment | [`d-ABCDEF123`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-ABCDEF123?region=eu-central-1) in the AWS console |
-    | Rollback | `d-XYZ987654` |
+    | Rollback | [`d-XYZ987654`](https://eu-central-1.console.aws.amazon.com/codesuite/codedeploy/deployments/d-XYZ987654?region=eu-central-1) in the AWS console |
     | Took | 7m 14s |
 
     | Check |  | Measured | Wanted |

@@ -8,6 +8,7 @@ use super::{
     progress::{clock, percent, short, span},
 };
 use crate::{
+    console,
     event::Conclusion,
     explain::Evidence,
     job::Job,
@@ -229,7 +230,8 @@ fn facts(page: &mut Page, history: &History, job: Option<&Job>) {
     }
     for (at, deployment) in history.deployments.iter().enumerate() {
         let name = if at == 0 { "Deployment" } else { "Rollback" };
-        rows.push((name, link(deployment)));
+        let region = history.run.as_ref().map_or("", |run| run.region.as_str());
+        rows.push((name, link(deployment, region)));
     }
     rows.extend(job.map(|job| ("Run", prose(&job.run_url))));
     rows.extend(outcome.and_then(took).map(|took| ("Took", took)));
@@ -272,8 +274,11 @@ fn table(page: &mut Page, head: &[&str], rows: impl IntoIterator<Item = Vec<Stri
     page.add(format!("{text}\n"));
 }
 
-fn link(deployment: &Deployment) -> String {
-    match deployment.console_url.as_deref().filter(|url| plain(url)) {
+/// What took a deployment back is told by its id alone.
+fn link(deployment: &Deployment, region: &str) -> String {
+    let told = deployment.console_url.clone();
+    let ours = || (!region.is_empty()).then(|| console::deployment(region, &deployment.id));
+    match told.or_else(ours).filter(|url| plain(url)) {
         Some(url) => format!("[{}]({url}) in the AWS console", code(&deployment.id)),
         None => code(&deployment.id),
     }
