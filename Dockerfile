@@ -13,9 +13,9 @@ COPY simulator simulator
 COPY src src
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo auditable build --locked --profile image --bin greenlight \
+    cargo auditable build --locked --release --bin greenlight \
     && mkdir -p /tree/usr/local/bin \
-    && cp target/image/greenlight /tree/usr/local/bin/greenlight \
+    && cp target/release/greenlight /tree/usr/local/bin/greenlight \
     && ln -s greenlight /tree/usr/local/bin/greenlight-post
 
 # gha's cache needs `version=2`, which this has since 0.21.
