@@ -25,6 +25,9 @@ fn main() {
                 Err(error) => fail(&error),
             },
             "fill" => {
+                // An engine begins to look at a container's memory after it has started it: what is
+                // killed before that has no reason.
+                thread::sleep(Duration::from_secs(1));
                 let mut kept = Vec::new();
                 loop {
                     kept.push(vec![1u8; 1 << 20]);
