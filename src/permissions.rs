@@ -135,9 +135,10 @@ pub fn deploy_role_tasks(scope: &Scope<'_>) -> Value {
     let mut run =
         allow(&["ecs:RunTask"], json!(format!("arn:{partition}:ecs:{region}:{account}:task-definition/*")));
     let inside = json!({ "ArnEquals": { "ecs:cluster": format!("arn:{partition}:ecs:{region}:{account}:cluster/{cluster}") } });
-    run["Condition"] = inside;
-    let stop =
+    run["Condition"] = inside.clone();
+    let mut stop =
         allow(&["ecs:StopTask"], json!(format!("arn:{partition}:ecs:{region}:{account}:task/{cluster}/*")));
+    stop["Condition"] = inside;
     policy(vec![run, stop])
 }
 

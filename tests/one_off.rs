@@ -121,6 +121,44 @@ fn what_may_not_run_tasks_says_so() {
 }
 
 #[test]
+fn a_log_that_may_not_be_read_is_done_without() {
+    let deny = |account: &mut Value| {
+        let roles = account["roles"].as_array_mut().unwrap();
+        let deploy = roles.iter_mut().find(|role| role["name"] == "greenlight-deploy").unwrap();
+        deploy["policies"].as_array_mut().unwrap().push(json!({ "Statement": [
+            { "Effect": "Deny", "Action": "logs:GetLogEvents", "Resource": "*" },
+        ]}));
+    };
+    let world = world(&before("[migrate, up]").replace("10m", "3h"), deny, &[]);
+    let done = world.run(&["deploy"]).end().expect(0, "succeeded");
+    done.says(&["The task's log can't be shown"]).says_not(&["moved 3 tables"]);
+}
+
+#[test]
+fn a_migration_without_a_place_is_asked_for_until_its_time_is_up() {
+    let crowded = |account: &mut Value| {
+        // The service itself has the port of every instance.
+        account["clusters"][0] = json!({ "name": "prod", "container-instances": 2 });
+        let service = &mut account["services"][0];
+        service["launch-type"] = json!("EC2");
+        service["network-configuration"] = Value::Null;
+        service["platform-version"] = Value::Null;
+        let definition = &mut account["task-definitions"][0];
+        definition["requiresCompatibilities"] = json!(["EC2"]);
+        definition["networkMode"] = json!("bridge");
+        definition["containerDefinitions"][0]["portMappings"][0]["hostPort"] = json!(8080);
+        for group in account["target-groups"].as_array_mut().unwrap() {
+            group["target-type"] = json!("instance");
+        }
+    };
+    let world = world(&before("[migrate, up]").replace("10m", "2m"), crowded, &[]);
+    let done = world.run(&["deploy", "--task-definition", "live"]).end().expect(3, "refused");
+    untouched(&world, &done);
+    done.says(&["has no place for the task yet (RESOURCE:PORTS)", "had no place for it: RESOURCE:PORTS"]);
+    assert!(tasks(&world).iter().all(|task| text(task, "task_definition").ends_with("hello:1")));
+}
+
+#[test]
 fn a_container_that_is_not_there_is_refused() {
     let lines = "    before:\n      - command: [migrate]\n        container: ap\n";
     let world = world(lines, |_| {}, &[]);

@@ -8,7 +8,7 @@ use crate::{
     say::one_off as say,
     task::{Ended, LogPlace, Stream},
 };
-use aws_sdk_ecs::types::Task;
+use aws_sdk_ecs::types::{ContainerDefinition, Task, TaskStopCode};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,25 +22,36 @@ const STOP_ATTEMPT: Duration = Duration::from_secs(2);
 pub(super) async fn to_the_end(context: &Context<'_>, job: &Job<'_>) -> End {
     let began = Instant::now();
     let deadline = began + job.within;
-    let arn = tokio::select! {
-        started = start(context, job, deadline) => match started {
-            Ok(arn) => arn,
-            Err(end) => return end,
-        },
-        () = tokio::time::sleep_until(deadline) => return End::TimedOut { stopped: false },
+    // Never dropped: the answer to what was asked already may be a task.
+    let arn = match start(context, job, deadline).await {
+        Ok(arn) => arn,
+        Err(end) => return end,
     };
     let mut log = Log::of(context, job, &arn).await;
+    let mut overtaken = false;
     loop {
         let seen = look(context, &arn).await;
         log.tell(context, job).await;
         match seen {
-            Ok(Some(task)) if task.last_status() == Some("STOPPED") => {
-                log.last_lines(context, job).await;
-                return end_of(context, job, &task, began);
+            Ok(Some(task)) => {
+                overtaken |= is_overtaken(job.container(), &log.others, &task);
+                if task.last_status() == Some("STOPPED") {
+                    log.last_lines(context, job).await;
+                    return end_of(job.container(), &task, overtaken, context.pace.world(began.elapsed()));
+                }
+                // Nothing else ends one whose other containers run on.
+                if exit_code(job.container(), &task).is_some() && task.desired_status() == Some("RUNNING") {
+                    stop(context, &arn, say::STOP_DONE).await;
+                    log.last_lines(context, job).await;
+                    return end_of(job.container(), &task, overtaken, context.pace.world(began.elapsed()));
+                }
             }
-            Ok(_) => {}
+            Ok(None) => {}
             Err(failure) if failure.may_pass() => {}
-            Err(failure) => return End::Unseen(failure),
+            Err(failure) => {
+                stop(context, &arn, say::STOP_UNSEEN).await;
+                return End::Unseen(failure);
+            }
         }
         tokio::select! {
             () = context.pace.sleep(LOOK) => {}
@@ -64,14 +75,27 @@ async fn look(context: &Context<'_>, arn: &str) -> Result<Option<Task>, Failure>
     Ok(answer.tasks.unwrap_or_default().into_iter().next())
 }
 
-/// Only the container that was asked for decides.
-fn end_of(context: &Context<'_>, job: &Job<'_>, task: &Task, began: Instant) -> End {
-    let ended = Ended::of(task);
-    let code = ended.containers.iter().find(|exit| exit.name == job.container()).and_then(|exit| exit.code);
-    match code {
-        Some(0) => End::Well { took: context.pace.world(began.elapsed()) },
-        _ => End::Failed(ended),
+/// Only the container that was asked for decides, and only by an end of its own: one that was told
+/// to stop may well end with 0.
+fn end_of(container: &str, task: &Task, overtaken: bool, took: Duration) -> End {
+    let by_itself = matches!(task.stop_code(), None | Some(TaskStopCode::EssentialContainerExited));
+    match exit_code(container, task) {
+        Some(0) if overtaken => End::Overtaken,
+        Some(0) if by_itself => End::Well { took },
+        _ => End::Failed(Ended::of(task)),
     }
+}
+
+fn exit_code(container: &str, task: &Task) -> Option<i32> {
+    task.containers().iter().find(|one| one.name() == Some(container))?.exit_code()
+}
+
+/// Whether one of the others has ended while the container that decides runs.
+fn is_overtaken(container: &str, others: &[String], task: &Task) -> bool {
+    let is = |name: &str, status: &str| {
+        task.containers().iter().any(|one| one.name() == Some(name) && one.last_status() == Some(status))
+    };
+    is(container, "RUNNING") && others.iter().any(|other| is(other, "STOPPED"))
 }
 
 /// Whether ECS said that it stops it.
@@ -91,8 +115,12 @@ async fn stop(context: &Context<'_>, arn: &str, reason: &str) -> bool {
     }
 }
 
-/// The log of the task's container, as far as it can be read.
-struct Log(Option<Stream>);
+/// The log of the task's container, as far as it can be read; and the names of the others that the
+/// task can't do without.
+struct Log {
+    stream: Option<Stream>,
+    others: Vec<String>,
+}
 
 impl Log {
     async fn of(context: &Context<'_>, job: &Job<'_>, arn: &str) -> Log {
@@ -101,26 +129,31 @@ impl Log {
         let definition = definition.await.ok().and_then(|answer| answer.task_definition);
         let containers =
             definition.and_then(|definition| definition.container_definitions).unwrap_or_default();
+        let is_other = |one: &&ContainerDefinition| {
+            one.essential() != Some(false) && one.name() != Some(job.container())
+        };
+        let others = containers.iter().filter(is_other).filter_map(|one| one.name().map(str::to_owned));
+        let others = others.collect();
         let Some(container) = containers.iter().find(|one| one.name() == Some(job.container())) else {
-            return Log(None);
+            return Log { stream: None, others };
         };
         let place = LogPlace::of(container, arn.rsplit('/').next().unwrap_or_default());
         match place {
             LogPlace::CloudWatch { region, group, stream }
                 if region.as_ref().is_none_or(|region| *region == context.course.region) =>
             {
-                Log(Some(Stream::new(group, stream)))
+                Log { stream: Some(Stream::new(group, stream)), others }
             }
             place => {
                 context.report.tell(Event::Note { text: say::log_elsewhere(&place) });
-                Log(None)
+                Log { stream: None, others }
             }
         }
     }
 
     /// What was written since the last look; how many lines.
     async fn tell(&mut self, context: &Context<'_>, job: &Job<'_>) -> usize {
-        let Some(stream) = &mut self.0 else { return 0 };
+        let Some(stream) = &mut self.stream else { return 0 };
         match stream.next(context.clients).await {
             Ok(lines) => {
                 let count = lines.len();
@@ -132,7 +165,7 @@ impl Log {
             Err(failure) if failure.may_pass() => 0,
             Err(failure) => {
                 context.report.tell(Event::Note { text: say::log_unread(&failure.to_string()) });
-                self.0 = None;
+                self.stream = None;
                 0
             }
         }
@@ -141,12 +174,54 @@ impl Log {
     async fn last_lines(&mut self, context: &Context<'_>, job: &Job<'_>) {
         for _ in 0..LAST_LINES {
             let lines = self.tell(context, job).await;
-            if self.0.is_none() || context.cancel.is_requested() {
+            if self.stream.is_none() || context.cancel.is_requested() {
                 return;
             }
             if lines == 0 {
                 context.pace.sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ecs::types::Container;
+
+    fn task(stop_code: Option<TaskStopCode>, containers: &[(&str, &str, Option<i32>)]) -> Task {
+        let containers = containers.iter().map(|(name, status, code)| {
+            Container::builder().name(*name).last_status(*status).set_exit_code(*code).build()
+        });
+        Task::builder().set_stop_code(stop_code).set_containers(Some(containers.collect())).build()
+    }
+
+    fn ended(stop_code: Option<TaskStopCode>, code: Option<i32>, overtaken: bool) -> End {
+        let task = task(stop_code, &[("proxy", "STOPPED", Some(0)), ("app", "STOPPED", code)]);
+        end_of("app", &task, overtaken, Duration::ZERO)
+    }
+
+    #[test]
+    fn zero_counts_as_well_only_by_an_end_of_its_own() {
+        let exited = || Some(TaskStopCode::EssentialContainerExited);
+        assert!(matches!(ended(exited(), Some(0), false), End::Well { .. }));
+        assert!(matches!(ended(None, Some(0), false), End::Well { .. }));
+        assert!(matches!(ended(exited(), Some(0), true), End::Overtaken));
+        for told in [TaskStopCode::UserInitiated, TaskStopCode::SpotInterruption] {
+            assert!(matches!(ended(Some(told), Some(0), false), End::Failed(_)));
+        }
+        for code in [Some(1), None] {
+            assert!(matches!(ended(exited(), code, false), End::Failed(_)));
+        }
+    }
+
+    #[test]
+    fn another_container_that_ends_first_is_seen() {
+        let others = ["proxy".to_owned()];
+        let seen = |proxy, app| {
+            is_overtaken("app", &others, &task(None, &[("proxy", proxy, None), ("app", app, None)]))
+        };
+        assert!(seen("STOPPED", "RUNNING"));
+        assert!(!seen("RUNNING", "RUNNING") && !seen("RUNNING", "STOPPED") && !seen("STOPPED", "STOPPED"));
     }
 }

@@ -39,6 +39,9 @@ pub enum End {
         took: Duration,
     },
     Failed(Ended),
+    /// Another container that the task can't do without ended first, so that this one was told to
+    /// stop: its exit code says nothing.
+    Overtaken,
     TimedOut {
         stopped: bool,
     },

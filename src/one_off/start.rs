@@ -31,6 +31,9 @@ pub(super) async fn start(context: &Context<'_>, job: &Job<'_>, deadline: Instan
     // One attempt that is repeated after an unclear answer makes no second task.
     let mut token = uuid::Uuid::new_v4().to_string();
     loop {
+        if context.cancel.is_requested() {
+            return Err(End::Cancelled { stopped: true });
+        }
         let words = match run_task(context, job, &placement, &started_by, &token).await {
             Ok(Ok(arn)) => {
                 context.report.tell(Event::Note { text: say::started(&arn) });

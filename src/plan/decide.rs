@@ -408,7 +408,8 @@ fn budget(
     let tasks = current.service.as_ref().map_or(1, |s| s.desired_count);
     let environment = &request.environment;
     // The run itself lets green go on: only what is known to pass is held against a limit.
-    let budget = Budget::of(shape, group.ready_wait, group.termination_wait, tasks, environment.until);
+    let mut budget = Budget::of(shape, group.ready_wait, group.termination_wait, tasks, environment.until);
+    budget.limit += environment.before.iter().map(|task| task.timeout).sum::<Duration>();
     let certain = budget.shift + budget.termination_wait;
     if let Some(limit) = environment.time_limit.filter(|limit| *limit < certain) {
         findings.push(say::limit_too_short(limit, certain));

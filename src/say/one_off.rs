@@ -15,6 +15,8 @@ use crate::{
 /// What ECS keeps as the reason of a stop.
 pub const STOP_CANCELLED: &str = "Stopped by Greenlight: the run was cancelled";
 pub const STOP_TIMED_OUT: &str = "Stopped by Greenlight: its time was over";
+pub const STOP_DONE: &str = "Stopped by Greenlight: the container that decides has ended";
+pub const STOP_UNSEEN: &str = "Stopped by Greenlight: it can't be followed";
 pub const NO_ANSWER: &str = "no answer in time";
 
 pub fn name(task: &OneOff) -> String {
@@ -78,6 +80,7 @@ pub fn measured(end: &End) -> String {
     match end {
         End::Well { took } => format!("exit code 0 after {}", duration(*took)),
         End::Failed(ended) => failed(ended),
+        End::Overtaken => "another container had ended first and stopped the task".to_owned(),
         End::TimedOut { stopped: true } => "no end in time: it was stopped".to_owned(),
         End::TimedOut { stopped: false } => "no end in time".to_owned(),
         End::Cancelled { stopped: true } => "the run was cancelled: it was stopped".to_owned(),
