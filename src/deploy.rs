@@ -87,8 +87,12 @@ async fn stages(
     report: &Reporter,
     cancel: &Cancel,
 ) -> Result<Outcome> {
-    let inputs = inputs::read(options, &env::current_dir().context("there is no working directory")?)?;
+    let here = env::current_dir().context("there is no working directory")?;
+    let inputs = inputs::read(options, &here, variables)?;
     let request = &inputs.request;
+    for secret in request.image.secrets() {
+        report.mask(secret.value.expose());
+    }
     let documents = Documents::read(request)?;
     let checkout = cancel.unless(Checkout::of(&inputs.folder, variables)).await?;
     report.tell(Event::Started(Arc::new(run_of(&inputs, &checkout, up_to))));

@@ -11,6 +11,8 @@ pub struct Checkout {
     pub branch: Option<String>,
     /// Files under version control differ from the commit.
     pub dirty: bool,
+    /// When the commit was made, as RFC 3339 has it.
+    pub committed: Option<String>,
 }
 
 impl Checkout {
@@ -18,11 +20,12 @@ impl Checkout {
     /// git, as in the action's image, its files tell the commit; that something differs isn't seen.
     pub async fn of(folder: &Path, variables: &Variables) -> Checkout {
         let git = Git { folder, variables };
-        let (commit, branch, status) = tokio::join!(
+        let (commit, branch, status, committed) = tokio::join!(
             git.says(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]),
             git.says(&["symbolic-ref", "--quiet", "--short", "HEAD"]),
             // As `git describe --dirty` has it: what a job's earlier steps left beside is not ours.
             git.says(&["status", "--porcelain", "--untracked-files=no"]),
+            git.says(&["show", "--no-patch", "--format=%cI", "HEAD"]),
         );
         let text = |name: &str| variables.get(name).map(str::to_owned);
         // A job's checkout is detached: the job knows the branch.
@@ -36,6 +39,7 @@ impl Checkout {
             dirty: commit.is_some() && status.is_some_and(|status| !status.is_empty()),
             commit: commit.or_else(|| text("GITHUB_SHA")),
             branch: branch.or_else(of_job),
+            committed,
         }
     }
 }
@@ -165,6 +169,6 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let job = variables(&[("GITHUB_SHA", "f00"), ("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")]);
         let known = Checkout::of(folder.path(), &job).await;
-        assert_eq!(known, Checkout { commit: Some("f00".into()), branch: None, dirty: false });
+        assert_eq!(known, Checkout { commit: Some("f00".into()), ..Checkout::default() });
     }
 }

@@ -21,6 +21,8 @@ pub mod name {
     pub const CANCELLED: &str = "cancelled";
     /// Where the registry's password is, while the image is built.
     pub const PRIVATE_FOLDER: &str = "private_folder";
+    /// The builder that is made for the build, while it is there.
+    pub const BUILDER: &str = "builder";
     /// The family, before a revision of it is registered.
     pub const REGISTERING: &str = "registering";
     /// A one-off task that is under way before the deployment.

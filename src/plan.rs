@@ -8,7 +8,7 @@ use crate::{
     deployment::{Budget, Shape},
     event::Run,
     marker,
-    request::{Build, Check, Concurrency, Hold, OnCancel, OneOff, Until},
+    request::{Build, Builder, Check, Concurrency, Hold, OnCancel, OneOff, Until},
     say::{self, planned},
     task_definition::Document,
 };
@@ -146,6 +146,11 @@ impl Plan {
             ImageStep::Build { build, repository_uri, tags, immutable, .. } => json!({
                 "step": "build", "repository": repository_uri, "tags": tags, "immutable": immutable,
                 "platforms": build.platforms,
+                "builder": build.builder.as_ref().map(|builder| match builder {
+                    Builder::Named(name) => json!({"name": name}),
+                    Builder::Own(own) => json!({"driver": own.driver, "endpoint": own.endpoint}),
+                }),
+                "cache-from": build.cache_from, "cache-to": build.cache_to,
             }),
             ImageStep::Reuse { uri, digest, tag } => {
                 json!({"step": "reuse", "repository": uri, "digest": digest, "tags": [tag]})

@@ -9,6 +9,7 @@ use crate::{
     current,
     deployment::{self, Context, Left},
     event::{Event, Stage},
+    image::builder,
     inputs::{self, Inputs},
     kept::{Kept, Undertaking, name},
     marker::{Found, Marker},
@@ -31,7 +32,15 @@ const TELLING: Duration = Duration::from_secs(30);
 
 pub async fn post(variables: &Variables, limit: Duration) -> ExitCode {
     let kept = Kept::of(variables);
+    let left = match kept.text(name::BUILDER) {
+        Some(builder) => builder::remove_left(builder, variables).await,
+        None => None,
+    };
     if kept.is_over() {
+        if let Some(text) = left {
+            let log = options(&kept, variables).log_alone();
+            Reporter::new(log, variables, Pace::of(variables)).tell(Event::Warning { text });
+        }
         return ExitCode::SUCCESS;
     }
     if let Some(folder) = kept.text(name::PRIVATE_FOLDER) {
@@ -41,6 +50,9 @@ pub async fn post(variables: &Variables, limit: Duration) -> ExitCode {
     let options = options(&kept, variables);
     let report = Reporter::new(told_the_end(&options, &kept, variables), variables, pace);
     let Ok(cancel) = Cancel::on_signals() else { return ExitCode::FAILURE };
+    if let Some(text) = left {
+        report.tell(Event::Warning { text });
+    }
     let step = Step { kept: &kept, options: &options, variables, report: &report, cancel: &cancel, pace };
 
     let (run, outcome) = match (kept.run(), kept.ended()) {
@@ -169,7 +181,7 @@ impl Step<'_> {
 
     async fn enter(&self) -> Result<(Access, Marker)> {
         let folder = env::current_dir().context("there is no working directory")?;
-        let inputs: Inputs = inputs::read(self.options, &folder)?;
+        let inputs: Inputs = inputs::read(self.options, &folder, self.variables)?;
         let checkout = crate::git::Checkout::of(&inputs.folder, self.variables).await;
         let marker = crate::deploy::marker(&inputs, &checkout, self.variables);
         let access =

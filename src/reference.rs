@@ -23,13 +23,19 @@ const RENEW: &str = "UPDATE=1 cargo test -p greenlight --bin greenlight referenc
 const LOCAL: [&str; 2] = ["rehearse", "simulator"];
 
 /// Inputs that aren't options, with their defaults.
-const BESIDE: [(&str, &str, &str); 2] = [
-    ("command", "deploy", "What to do"),
+const BESIDE: [(&str, Option<&str>, &str); 3] = [
+    ("command", Some("deploy"), "What to do"),
     (
         "github-token",
-        "${{ github.token }}",
+        Some("${{ github.token }}"),
         "The token for the check run, the commit status, the comment and the GitHub Deployment. As a \
          command it is GITHUB_TOKEN: a command line can be seen by others.",
+    ),
+    (
+        "secrets",
+        None,
+        "Secrets of the build, for `RUN --mount=type=secret`. One `ID=VALUE` a line; one of several lines \
+         in quotes, `\"ID=…\"`. As a command it is `secret-envs`: a command line can be seen by others.",
     ),
 ];
 
@@ -139,7 +145,10 @@ fn place(field: &Field) -> String {
 fn form(field: &Field) -> &'static str {
     match &field.kind {
         Kind::List(items) if matches!(Kind::of(items), Kind::Text(_)) => " One a line.",
+        Kind::Map(_) if field.within == Some("env") => " One `ID=VARIABLE` a line.",
+        Kind::Map(_) if field.within.is_some() => " One `ID=FILE` a line.",
         Kind::Map(_) => " One `NAME=VALUE` a line.",
+        Kind::NameOr(_) => " A name, or YAML.",
         Kind::List(_) | Kind::Object { .. } | Kind::Choice(_) => " As YAML.",
         _ => "",
     }
@@ -185,10 +194,10 @@ fn action() -> String {
     let mut text = String::from("inputs:\n");
     for (name, default, help) in BESIDE {
         let help = match name {
-            "command" => format!("{help}: {}. Default: {default}.", of_action().join(", ")),
+            "command" => format!("{help}: {}. Default: deploy.", of_action().join(", ")),
             _ => help.to_owned(),
         };
-        text.push_str(&input(name, &help, Some(default)));
+        text.push_str(&input(name, &help, default));
     }
     text.extend(inputs().iter().map(Row::input));
     text.push_str("outputs:\n");

@@ -2,6 +2,7 @@
 //! that can be checked without asking anyone was checked. Paths are absolute or start at the
 //! file's folder already.
 
+use crate::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -57,18 +58,97 @@ pub enum ImageRequest {
     Given(String),
 }
 
+impl ImageRequest {
+    /// What nobody may see of the build.
+    pub fn secrets(&self) -> &[BuildSecret] {
+        match self {
+            ImageRequest::Build(build) => &build.secrets,
+            ImageRequest::Given(_) => &[],
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Build {
     /// The repository's name in the build account, without a host.
     pub repository: String,
     pub context: PathBuf,
     pub dockerfile: PathBuf,
-    /// Values may name `{commit}`, `{short-commit}`, `{branch}`, `{run-number}`, `{environment}`.
+    /// Values may name words in braces: see `image::words`.
     pub build_args: BTreeMap<String, String>,
     pub target: Option<String>,
     pub platforms: Vec<String>,
     /// Further tags beside the commit's, with the same words as `build_args`.
     pub tags: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    pub secrets: Vec<BuildSecret>,
+    /// As buildx takes them.
+    pub ssh: Vec<String>,
+    /// As the user wrote them, until it is decided where they lie.
+    pub cache_from: Vec<String>,
+    pub cache_to: Vec<String>,
+    pub provenance: Option<String>,
+    pub sbom: Option<String>,
+    pub build_contexts: BTreeMap<String, String>,
+    pub no_cache: bool,
+    pub pull: bool,
+    pub builder: Option<Builder>,
+}
+
+/// A secret of the build. Its value is read while the inputs are, so that one that is missing is
+/// told before anything is written, and all of it can be kept out of the log.
+#[derive(Clone, Debug)]
+pub struct BuildSecret {
+    pub id: String,
+    pub from: SecretSource,
+    pub value: Secret,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// A variable of ours.
+    Env(String),
+    File(PathBuf),
+    /// The action's input.
+    Input,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Builder {
+    /// One that is there.
+    Named(String),
+    /// To be made for this run.
+    Own(OwnBuilder),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnBuilder {
+    pub driver: Driver,
+    pub endpoint: Option<String>,
+    pub driver_opts: BTreeMap<String, String>,
+    pub buildkitd_config: Option<PathBuf>,
+    pub buildkitd_flags: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Driver {
+    /// In a container beside the engine.
+    DockerContainer,
+    /// A BuildKit that runs already.
+    Remote,
+    /// In pods of a cluster.
+    Kubernetes,
+}
+
+impl Driver {
+    pub fn name(self) -> &'static str {
+        match self {
+            Driver::DockerContainer => "docker-container",
+            Driver::Remote => "remote",
+            Driver::Kubernetes => "kubernetes",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

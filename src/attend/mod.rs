@@ -76,7 +76,7 @@ async fn go(
     cancel: &Cancel,
 ) -> Result<Outcome> {
     let here = env::current_dir().context("there is no working directory")?;
-    let inputs = inputs::read_for(Purpose::Attend, options, &here)?;
+    let inputs = inputs::read_for(Purpose::Attend, options, &here, variables)?;
     let checkout = cancel.unless(Checkout::of(&inputs.folder, variables)).await?;
     report.tell(Event::Stage { stage: Stage::Read });
     let marker = deploy::marker(&inputs, &checkout, variables);

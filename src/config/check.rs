@@ -93,6 +93,8 @@ impl Checker<'_> {
                 self.object(object, properties, &required, path)
             }
             (Kind::Choice(kinds), Value::Object(object)) => self.choice(object, &kinds, path),
+            (Kind::NameOr(_), Value::String(_)) => true,
+            (Kind::NameOr(described), Value::Object(_)) => self.value(value, described, path),
             (expected, _) => self.wrong(path, Wrong::Kind { expected, found: value.clone() }),
         }
     }

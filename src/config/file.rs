@@ -1,7 +1,7 @@
 //! `greenlight.yml` as types. The JSON Schema, the flags and the action's inputs are made from
 //! them, so what stands in a doc comment here is what people read.
 
-use crate::request::{Auth, Concurrency, Hold, Inconclusive, OnCancel, Until};
+use crate::request::{Auth, Concurrency, Driver, Hold, Inconclusive, OnCancel, Until};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
@@ -38,7 +38,7 @@ pub struct Image {
     /// The Dockerfile; `Dockerfile` in the context when not given.
     #[schemars(extend("format" = "path"))]
     pub dockerfile: Option<String>,
-    /// Build arguments. Values may name `{commit}`, `{short-commit}`, `{branch}`, `{run-number}` and `{environment}`.
+    /// Build arguments. Values may name `{commit}`, `{short-commit}`, `{branch}`, `{tag}`, `{ref}`, `{version}`, `{pull-request}`, `{run-number}` and `{environment}`.
     #[serde(default)]
     pub build_args: BTreeMap<String, String>,
     /// The stage of the Dockerfile to build; the last one when not given.
@@ -46,9 +46,73 @@ pub struct Image {
     /// Platforms to build for, as `linux/amd64`.
     #[serde(default)]
     pub platforms: Vec<String>,
-    /// Tags beside the commit's, with the same words in braces as build arguments.
+    /// Tags beside the commit's, with the same words in braces as build arguments, and `{major}`, `{minor}` and `{patch}` of a version; a tag whose word stands for nothing in a run, as `{version}` on a branch, is left out.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// Labels, with the same words as tags, beside those that say where the image comes from: source, revision, created, version.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Secrets of the build by their ids, for `RUN --mount=type=secret`.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, BuildSecret>,
+    /// SSH agents and keys for `RUN --mount=type=ssh`, as `default`, `ID=SOCKET` or `ID=KEYFILE`.
+    #[serde(default)]
+    pub ssh: Vec<String>,
+    /// Caches to build from: `registry`, `gha`, or as buildx takes them, as `type=registry,ref=HOST/NAME:TAG`.
+    #[serde(default)]
+    pub cache_from: Vec<String>,
+    /// Caches to write, as in `cache-from`, and `inline`.
+    #[serde(default)]
+    pub cache_to: Vec<String>,
+    /// An attestation of how the image was built: `true`, `mode=max` (default: false).
+    pub provenance: Option<String>,
+    /// An attestation of what is in the image: `true`, `generator=IMAGE` (default: false).
+    pub sbom: Option<String>,
+    /// Further contexts by name: a folder, or as buildx takes them, as `docker-image://HOST/NAME:TAG`.
+    #[serde(default)]
+    pub build_contexts: BTreeMap<String, String>,
+    /// Build every step anew (default: false).
+    pub no_cache: Option<bool>,
+    /// Ask registries for newer base images even when the builder has some (default: false).
+    pub pull: Option<bool>,
+    /// The builder: the name of one that is there, or `driver` and what it needs, to make one for this run alone.
+    pub builder: Option<Builder>,
+}
+
+/// Where a secret of the build comes from.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuildSecret {
+    /// The variable of the step that holds it.
+    Env(String),
+    /// The file that holds it.
+    File(String),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Builder {
+    /// One that is there.
+    Named(String),
+    Own(OwnBuilder),
+}
+
+/// A builder that is made for a run and removed after it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OwnBuilder {
+    /// Where BuildKit runs.
+    pub driver: Driver,
+    /// The address of a `remote` BuildKit; for the other drivers the Docker or Kubernetes context, the current one when not given.
+    pub endpoint: Option<String>,
+    /// Options of the driver, by name.
+    #[serde(default)]
+    pub driver_opts: BTreeMap<String, String>,
+    /// BuildKit's own configuration, a TOML file.
+    #[schemars(extend("format" = "path"))]
+    pub buildkitd_config: Option<String>,
+    /// Flags for BuildKit, as `--allow-insecure-entitlement network.host`.
+    pub buildkitd_flags: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

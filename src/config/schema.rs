@@ -34,6 +34,8 @@ pub enum Kind {
     },
     /// An object with exactly one key, which says what it is.
     Choice(Vec<(&'static str, &'static Value)>),
+    /// A name, or what is described instead of named.
+    NameOr(&'static Value),
 }
 
 impl Kind {
@@ -46,6 +48,9 @@ impl Kind {
             }
             let objects = variants.iter().filter_map(|v| v["properties"].as_object()?.iter().next());
             return Kind::Choice(objects.map(|(key, schema)| (key.as_str(), schema)).collect());
+        }
+        if let Some([_, described]) = alternatives(schema).as_deref() {
+            return Kind::NameOr(described);
         }
         let bound = |key: &str| schema[key].as_i64();
         match type_of(schema) {
@@ -75,11 +80,15 @@ fn resolved(schema: &'static Value) -> &'static Value {
     if let Some(reference) = schema["$ref"].as_str() {
         return resolved(definition(reference.trim_start_matches("#/definitions/")));
     }
-    let alternatives = schema["anyOf"].as_array().or_else(|| schema["allOf"].as_array());
-    match alternatives.and_then(|all| all.iter().find(|one| one["type"] != "null")) {
-        Some(schema) => resolved(schema),
-        None => schema,
+    match alternatives(schema).as_deref() {
+        Some([only]) => resolved(only),
+        _ => schema,
     }
+}
+
+fn alternatives(schema: &'static Value) -> Option<Vec<&'static Value>> {
+    let all = schema["anyOf"].as_array().or_else(|| schema["allOf"].as_array())?;
+    Some(all.iter().filter(|one| one["type"] != "null").collect())
 }
 
 fn type_of(schema: &'static Value) -> &'static str {

@@ -161,7 +161,8 @@ impl Scene {
     async fn current(&self) -> Current {
         let access = self.access().await.unwrap();
         let facts = Facts { command: "plan".into(), marker: self.marker() };
-        let checkout = Checkout { commit: Some(COMMIT.into()), branch: Some("main".into()), dirty: false };
+        let branch = Some("main".into());
+        let checkout = Checkout { commit: Some(COMMIT.into()), branch, ..Checkout::default() };
         let documents = Documents::read(&self.request).unwrap();
         Current::read(&self.request, &access, documents, &checkout, &self.variables(), facts).await.unwrap()
     }

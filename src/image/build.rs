@@ -1,6 +1,8 @@
-//! One `buildx build --push`: its command line, its run, and what it made.
+//! One `buildx build --push`: its run, and what it made.
 
-use super::{Image, buildx, docker_config::DockerConfig, ecr::Login, failure, manifest::is_digest};
+use super::{
+    Image, arguments, builder, buildx, docker_config::DockerConfig, ecr::Login, failure, manifest::is_digest,
+};
 use crate::{
     cancel::Cancel,
     child::{Cut, Ended},
@@ -16,7 +18,6 @@ use anyhow::Context;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, VecDeque},
-    ffi::OsString,
     fs,
     path::Path,
 };
@@ -47,15 +48,42 @@ pub async fn build(
         .map_err(|error| Stop::build_failed(say::image::docker_config(&error)))?;
     reporter.keep(name::PRIVATE_FOLDER, &config.path().to_string_lossy());
     let metadata = config.file("metadata.json");
-    let mut command = Command::new(program);
-    command.args(arguments(order, &metadata));
-    config.apply(&mut command);
+    let command = || {
+        let mut command = Command::new(&program);
+        config.apply(&mut command);
+        command
+    };
+    let made = builder::make(order, command, reporter, cancel).await?;
+    let name = made.as_ref().map(|made| made.name.as_str());
+    let built = run(order, command(), &metadata, name, variables, reporter, cancel).await;
+    if let Some(made) = made {
+        made.remove(command, reporter).await;
+    }
+    built?;
+    Ok(Image {
+        uri: order.repository_uri.to_owned(),
+        digest: digest_in(&metadata)?,
+        tags: order.tags.to_vec(),
+        built: true,
+    })
+}
+
+async fn run(
+    order: Order<'_>,
+    mut command: Command,
+    metadata: &Path,
+    builder: Option<&str>,
+    variables: &Variables,
+    reporter: &Reporter,
+    cancel: &Cancel,
+) -> anyhow::Result<()> {
+    command.args(arguments::of(order, metadata, builder));
+    command.envs(arguments::secrets(order.build).map(|(name, value)| (name, value.expose())));
     // An attestation carries times: with it, the same build again would be another digest, and
     // what is unchanged would be deployed.
     if variables.get("BUILDX_NO_DEFAULT_ATTESTATIONS").is_none() {
         command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
     }
-
     let mut tail = VecDeque::new();
     let ended = buildx::run(command, cancel, |line| {
         if tail.len() == KEPT {
@@ -65,53 +93,17 @@ pub async fn build(
         reporter.tell(Event::BuildOutput { line });
     });
     match ended.await? {
-        Ended { status, .. } if status.success() => {}
+        Ended { status, .. } if status.success() => Ok(()),
         Ended { cut: Some(Cut::Cancelled), .. } => {
-            return Err(Stop { word: Word::Cancelled, findings: Vec::new() }.into());
+            Err(Stop { word: Word::Cancelled, findings: Vec::new() }.into())
         }
         Ended { status, .. } => {
             let lines: Vec<String> = tail.into();
             let failure = failure::read(&lines, &order.build.dockerfile);
-            return Err(Stop::build_failed(say::image::build_failed(
-                &failure,
-                order,
-                &crate::say::from_here(&order.build.dockerfile),
-                status,
-            ))
-            .into());
+            let dockerfile = say::from_here(&order.build.dockerfile);
+            Err(Stop::build_failed(say::image::build_failed(&failure, order, &dockerfile, status)).into())
         }
     }
-    Ok(Image {
-        uri: order.repository_uri.to_owned(),
-        digest: digest_in(&metadata)?,
-        tags: order.tags.to_vec(),
-        built: true,
-    })
-}
-
-fn arguments(order: Order<'_>, metadata: &Path) -> Vec<OsString> {
-    let Build { context, dockerfile, build_args, target, platforms, .. } = order.build;
-    let mut args: Vec<OsString> = vec!["build".into(), "--push".into(), "--progress=plain".into()];
-    let mut option = |name: &str, value: OsString| args.extend([name.into(), value]);
-    option("--metadata-file", metadata.into());
-    option("--file", dockerfile.into());
-    for tag in order.tags {
-        option("--tag", format!("{}:{tag}", order.repository_uri).into());
-    }
-    for (name, value) in order.labels {
-        option("--label", format!("{name}={value}").into());
-    }
-    for (name, value) in build_args {
-        option("--build-arg", format!("{name}={value}").into());
-    }
-    if let Some(target) = target {
-        option("--target", target.into());
-    }
-    if !platforms.is_empty() {
-        option("--platform", platforms.join(",").into());
-    }
-    args.push(context.into());
-    args
 }
 
 fn digest_in(metadata: &Path) -> anyhow::Result<String> {
@@ -127,53 +119,11 @@ mod tests {
     use super::*;
     use crate::{
         report::{self, Reporter},
+        request::{BuildSecret, Builder, Driver, OwnBuilder, SecretSource},
         secret::Secret,
         surroundings::Pace,
     };
     use tempfile::TempDir;
-
-    #[test]
-    fn the_command_line_says_all_but_secrets() {
-        let build = Build {
-            repository: "hello".into(),
-            context: "/src/app".into(),
-            dockerfile: "/src/app/Dockerfile".into(),
-            build_args: [("VERSION".to_owned(), "1 2".to_owned())].into(),
-            target: Some("final".into()),
-            platforms: vec!["linux/amd64".into(), "linux/arm64".into()],
-            tags: Vec::new(),
-        };
-        let order = Order {
-            build: &build,
-            repository_uri: "r.example/hello",
-            tags: &["abc".into(), "latest".into()],
-            labels: &[("org.opencontainers.image.revision".to_owned(), "abc".to_owned())].into(),
-        };
-        let line: Vec<_> =
-            arguments(order, Path::new("/tmp/m")).into_iter().map(|a| a.into_string().unwrap()).collect();
-        insta::assert_snapshot!(line.join("\n"), @"
-        build
-        --push
-        --progress=plain
-        --metadata-file
-        /tmp/m
-        --file
-        /src/app/Dockerfile
-        --tag
-        r.example/hello:abc
-        --tag
-        r.example/hello:latest
-        --label
-        org.opencontainers.image.revision=abc
-        --build-arg
-        VERSION=1 2
-        --target
-        final
-        --platform
-        linux/amd64,linux/arm64
-        /src/app
-        ");
-    }
 
     /// A stand-in for the plugin, so that what it is given can be looked at.
     struct World {
@@ -182,6 +132,14 @@ mod tests {
     }
 
     async fn run(script: &str) -> (anyhow::Result<Image>, World) {
+        run_with(Build::default(), script, std::io::sink()).await
+    }
+
+    async fn run_with(
+        build: Build,
+        script: &str,
+        out: impl std::io::Write + Send + 'static,
+    ) -> (anyhow::Result<Image>, World) {
         let folder = TempDir::new().unwrap();
         let plugin = folder.path().join("docker/cli-plugins/docker-buildx");
         fs::create_dir_all(plugin.parent().unwrap()).unwrap();
@@ -203,23 +161,19 @@ mod tests {
             token: Secret::new("QVdTOnMzY3JldA=="),
             password: Secret::new("s3cret"),
         };
-        let build = Build {
-            dockerfile: folder.path().join("Dockerfile"),
-            context: folder.path().into(),
-            ..Build::default()
-        };
+        let build =
+            Build { dockerfile: folder.path().join("Dockerfile"), context: folder.path().into(), ..build };
         let order = Order {
             build: &build,
             repository_uri: "r.example/hello",
             tags: &["abc".into()],
             labels: &BTreeMap::new(),
         };
-        let reporter = Reporter::to(
-            report::Options::default(),
-            &Variables::default(),
-            Pace::of(&variables),
-            std::io::sink(),
-        );
+        let reporter =
+            Reporter::to(report::Options::default(), &Variables::default(), Pace::of(&variables), out);
+        for secret in &build.secrets {
+            reporter.mask(secret.value.expose());
+        }
         let image = super::build(order, &login, &variables, &reporter, &Cancel::never()).await;
         (image, World { log: fs::read(folder.path().join("log")).unwrap_or_default(), folder })
     }
@@ -273,5 +227,106 @@ mod tests {
     async fn a_build_that_says_well_but_tells_no_digest_is_no_success() {
         let (image, _) = run("exit 0").await;
         assert!(format!("{:#}", image.unwrap_err()).contains("wrote no metadata"));
+    }
+
+    fn own() -> Build {
+        let own = OwnBuilder {
+            driver: Driver::DockerContainer,
+            endpoint: None,
+            driver_opts: [("network".to_owned(), "host".to_owned())].into(),
+            buildkitd_config: None,
+            buildkitd_flags: None,
+        };
+        Build { builder: Some(Builder::Own(own)), ..Build::default() }
+    }
+
+    /// What the plugin was asked for, with the builder's name taken out.
+    fn asked(world: &World) -> Vec<String> {
+        let asked = fs::read_to_string(world.folder.path().join("asked")).unwrap();
+        let name = asked.split_whitespace().find(|word| word.starts_with("greenlight-")).unwrap();
+        assert!(name.len() > 40, "{name}");
+        let folder = world.folder.path().display().to_string();
+        asked.replace(name, "NAME").replace(&folder, "FOLDER").lines().map(str::to_owned).collect()
+    }
+
+    const WELL: &str = "echo \"$@\" >> $out/asked\nif [ $1 = build ]; then while [ $1 != --metadata-file ]; do shift; done\n\
+         echo '{\"containerimage.digest\": \"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}' > $2; fi";
+
+    #[tokio::test]
+    async fn a_builder_is_made_used_and_removed() {
+        let (image, world) = run_with(own(), WELL, std::io::sink()).await;
+        assert!(image.unwrap().built);
+        let asked = asked(&world);
+        let [create, build, remove] = asked.as_slice() else { panic!("{asked:?}") };
+        assert_eq!(create, "create --name NAME --driver docker-container --driver-opt network=host");
+        assert!(build.contains(" --builder NAME "), "{build}");
+        assert_eq!(remove, "rm NAME");
+    }
+
+    #[tokio::test]
+    async fn a_builder_goes_when_the_build_fails_and_when_it_could_not_be_made() {
+        let (image, world) =
+            run_with(own(), "echo \"$@\" >> $out/asked; [ $1 != build ]", std::io::sink()).await;
+        assert_eq!(image.unwrap_err().downcast::<Stop>().unwrap().word, Word::BuildFailed);
+        assert_eq!(asked(&world).last().unwrap(), "rm NAME");
+
+        let script = "echo \"$@\" >> $out/asked; echo 'ERROR: no such driver.'; [ $1 != create ]";
+        let (image, world) = run_with(own(), script, std::io::sink()).await;
+        let stop: Stop = image.unwrap_err().downcast().unwrap();
+        insta::assert_snapshot!(stop.findings[0].what, @"The builder of the driver `docker-container` couldn't be made: no such driver.");
+        assert_eq!(asked(&world).last().unwrap(), "rm NAME");
+    }
+
+    #[tokio::test]
+    async fn a_secret_reaches_the_build_and_nobody_else() {
+        let secret = |id: &str, from: SecretSource, value: &str| BuildSecret {
+            id: id.into(),
+            from,
+            value: Secret::new(value),
+        };
+        let build = Build {
+            secrets: vec![
+                secret("npm", SecretSource::Env("NPM_TOKEN".into()), "npm_planted_one"),
+                secret("key", SecretSource::Input, "-----BEGIN-----\nplanted_two"),
+            ],
+            ..Build::default()
+        };
+        let (mut log, out) = std::io::pipe().unwrap();
+        let script = "echo \"$@\" > $out/line; echo $NPM_TOKEN; echo \"$GREENLIGHT_BUILD_SECRET_1\"; exit 1";
+        let (image, world) = run_with(build, script, out).await;
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut log, &mut text).unwrap();
+        assert_eq!(text, "| ***\n| ***\n| ***\n");
+        let line = fs::read_to_string(world.folder.path().join("line")).unwrap();
+        assert!(
+            line.contains(" --secret id=npm,env=NPM_TOKEN --secret id=key,env=GREENLIGHT_BUILD_SECRET_1 ")
+        );
+        assert!(!line.contains("planted"), "{line}");
+        drop(image);
+    }
+
+    /// The stand-in ends only when its first line has been told.
+    #[tokio::test]
+    async fn output_is_told_as_it_comes() {
+        struct Answer(std::path::PathBuf);
+        impl std::io::Write for Answer {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                if String::from_utf8_lossy(bytes).contains("first") {
+                    let place = String::from_utf8_lossy(bytes).rsplit(' ').next().unwrap().trim().to_owned();
+                    fs::write(self.0.join(place), "")?;
+                }
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let told = TempDir::new().unwrap();
+        let script = format!(
+            "echo first go\nwhile [ ! -e {}/go ]; do sleep 0.02; done\n{WELL}",
+            told.path().display()
+        );
+        let (image, _) = run_with(Build::default(), &script, Answer(told.path().into())).await;
+        assert!(image.unwrap().built);
     }
 }

@@ -2,7 +2,7 @@
 //! Reads only.
 
 use super::{
-    buildx,
+    builder, buildx, cache,
     ecr::{Registry, Repository, by_digest, by_tag},
     imagetools::{self, NotFound},
     manifest::Manifest,
@@ -74,11 +74,12 @@ async fn to_build(
 ) -> anyhow::Result<Candidate> {
     let words = tags::words(checkout, &request.environment.name, variables);
     let no_word = |missing| anyhow::Error::from(Stop::invalid(vec![say::image::no_word(&missing)]));
-    let of_user = tags::of_user(build, &words).map_err(no_word)?;
-    let build = Build { build_args: tags::build_args(build, &words).map_err(no_word)?, ..build.clone() };
+    let mut notes = Vec::new();
+    let of_user = tags::of_user(build, &words, &mut notes).map_err(no_word)?;
+    let labels = tags::labels(build, checkout, &words, variables, &mut notes).map_err(no_word)?;
+    let mut build = Build { build_args: tags::build_args(build, &words).map_err(no_word)?, ..build.clone() };
 
     let registry = Registry::of(clients);
-    let mut notes = Vec::new();
     let repository = find_repository(&registry, &build.repository, &mut notes).await?;
     // Where it isn't known whether tags can be moved, what is there is left alone.
     let immutable = |tag: &str| repository.tags.as_ref().is_none_or(|tags| tags.are_immutable(tag));
@@ -104,16 +105,20 @@ async fn to_build(
             taken.push(say::image::tag_taken(tag, &repository.name));
         }
     }
+    (build.cache_from, build.cache_to) =
+        cache::settle(&build, &words, &repository, variables, &mut notes).map_err(no_word)?;
+    taken.extend(cache::fixed(&build.cache_to, &repository));
     if !taken.is_empty() {
         return Err(Stop::refused(taken).into());
     }
     if buildx::find(variables).is_none() {
         return Err(Stop::build_failed(say::image::no_buildx()).into());
     }
+    builder::check(&build, variables).await?;
     let platforms = build.platforms.iter().map(|text| Platform::parse(text)).collect();
     let immutable = repository.tags.as_ref().is_some_and(|tags| tags.are_immutable(&tag));
-    let tags = [vec![tag], of_user].concat();
-    let labels = tags::labels(checkout, variables);
+    let others = of_user.into_iter().filter(|other| *other != tag).collect();
+    let tags = [vec![tag.clone()], others].concat();
     let step = ImageStep::Build { build, repository_uri: repository.uri, tags, labels, immutable };
     Ok(Candidate { step, platforms, notes })
 }

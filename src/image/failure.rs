@@ -30,6 +30,14 @@ pub enum Kind {
     NoEngine,
     /// The builder can't build for several platforms.
     Platforms,
+    /// What is asked for is beyond the engine's own builder.
+    Beyond,
+    /// The builder couldn't be started.
+    NoStart,
+    /// A cache couldn't be written.
+    Cache,
+    /// The Dockerfile wants a secret that it isn't given.
+    NoSecret(String),
 }
 
 /// More of a step's output is in the log already.
@@ -75,6 +83,15 @@ fn kind(message: &str, step: &str, lines: &[String]) -> Kind {
     let pushing = step.starts_with("pushing ")
         || step.contains("exporting to image")
         || lower.contains("failed to push");
+    if step.contains("booting buildkit") {
+        return Kind::NoStart;
+    }
+    if step.contains("exporting cache") {
+        return Kind::Cache;
+    }
+    if let Some(secret) = message.strip_prefix("secret ").and_then(|rest| rest.strip_suffix(": not found")) {
+        return Kind::NoSecret(secret.to_owned());
+    }
     if let Some(action) = action(message) {
         // The actions that only a push needs.
         let of_push = ["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"];
@@ -88,6 +105,9 @@ fn kind(message: &str, step: &str, lines: &[String]) -> Kind {
         "multiple platforms feature is currently not supported",
     ]) {
         return Kind::Platforms;
+    }
+    if says(&["is not supported for the docker driver", "attestations are not supported by"]) {
+        return Kind::Beyond;
     }
     if says(&["cannot connect to the docker daemon", "error during connect", "no builder"])
         || lines.iter().any(|line| line.contains("Cannot connect to the Docker daemon"))
@@ -258,6 +278,15 @@ ecr:InitiateLayerUpload on resource: arn:aws:ecr:eu-central-1:111111111111:repos
             kinds("ERROR: Multi-platform build is not supported for the docker driver."),
             Kind::Platforms
         );
+        assert_eq!(
+            kinds("ERROR: failed to build: Cache export is not supported for the docker driver."),
+            Kind::Beyond
+        );
+        let step = |name: &str, error: &str| kinds(&format!("------\n > {name}:\n------\nERROR: {error}"));
+        assert_eq!(step("[internal] booting buildkit", "pull access denied for x"), Kind::NoStart);
+        let denied = "error writing manifest blob: unexpected status: 403 Forbidden";
+        assert_eq!(step("exporting cache to registry", denied), Kind::Cache);
+        assert_eq!(kinds("ERROR: failed to solve: secret npm: not found"), Kind::NoSecret("npm".into()));
         assert_eq!(kinds("ERROR: failed to solve: chown: permission denied"), Kind::Step);
         assert_eq!(kinds(""), Kind::Step);
     }

@@ -1,7 +1,11 @@
 //! The image: built and pushed, or found by its tag or its URI; in the end a digest.
 
+mod arguments;
+pub mod attributes;
 pub mod build;
+pub mod builder;
 pub mod buildx;
+mod cache;
 mod decide;
 pub mod docker_config;
 pub mod ecr;

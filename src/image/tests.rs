@@ -106,7 +106,7 @@ impl Bench {
         let Command::Deploy(options) = Cli::read(args, &Variables::default()).unwrap() else {
             unreachable!()
         };
-        inputs::read(&options, self.folder.path()).unwrap().request
+        inputs::read(&options, self.folder.path(), &self.variables).unwrap().request
     }
 
     async fn decide(&self, args: &[&str], commit: &str) -> anyhow::Result<(Candidate, Access)> {
@@ -116,7 +116,8 @@ impl Bench {
             Access::open(&request, &self.variables, &marker, Limits::default(), &Reporter::silent()).await?;
         let dirty = commit.ends_with('*');
         let commit = Some(commit.trim_end_matches('*').to_owned());
-        let checkout = Checkout { commit, branch: Some("feature/x".into()), dirty };
+        let branch = Some("feature/x".into());
+        let checkout = Checkout { commit, branch, dirty, ..Checkout::default() };
         let candidate = decide(&request, &access, &checkout, &self.variables).await?;
         Ok((candidate, access))
     }

@@ -15,8 +15,12 @@ use crate::{
     },
     image::words,
     outcome::Finding,
-    request::{Auth, Build, BuildAccount, Environment, ImageRequest, Request, Role, TaskDefinitionSource},
+    request::{
+        Auth, Build, BuildAccount, Environment, ImageRequest, Request, Role, SecretSource,
+        TaskDefinitionSource,
+    },
     say::inputs as say,
+    surroundings::Variables,
 };
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -24,6 +28,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 /// Tasks of green that stop for one reason: the second may be bad luck.
 const FAIL_FAST: u32 = 3;
 
+#[expect(clippy::too_many_arguments, reason = "what there is to know of what is asked for")]
 /// Adds what is wrong to the findings; `None` when something that can't be done without is missing.
 pub fn request(
     purpose: Purpose,
@@ -31,10 +36,11 @@ pub fn request(
     environment: &str,
     options: &Options,
     source: &Source,
+    variables: &Variables,
     problems: &[Problem],
     findings: &mut Vec<Finding>,
 ) -> Option<Request> {
-    let mut assembly = Assembly { purpose, environment, options, source, problems, findings };
+    let mut assembly = Assembly { purpose, environment, options, source, variables, problems, findings };
     let fields = file.environments.get(environment).cloned().unwrap_or_default();
     let image = assembly.image(file.image);
     let environment = assembly.environment(&fields, file.service.as_ref());
@@ -68,6 +74,7 @@ pub(super) struct Assembly<'a> {
     environment: &'a str,
     options: &'a Options,
     pub(super) source: &'a Source,
+    pub(super) variables: &'a Variables,
     problems: &'a [Problem],
     findings: &'a mut Vec<Finding>,
 }
@@ -123,13 +130,13 @@ impl Assembly<'_> {
         for (at, tag) in image.tags.iter().enumerate() {
             self.tag(tag, &section.key("tags").index(at));
         }
-        for (name, value) in &image.build_args {
-            // Braces may well be the value's own: only what looks mistyped is told.
-            for word in words::unknown(value).filter(|word| facts::nearest(word, words::KNOWN).is_some()) {
-                let path = section.key("build-args").key(name);
-                self.add(|subject| say::unknown_word(word, &words::KNOWN, subject), &path);
+        for (key, texts) in [("build-args", &image.build_args), ("labels", &image.labels)] {
+            for (name, text) in texts {
+                self.words(text, &section.key(key).key(name));
             }
         }
+        self.caches(&image.cache_from, &section.key("cache-from"));
+        self.caches(&image.cache_to, &section.key("cache-to"));
         Some(ImageRequest::Build(Build {
             repository: image.repository.unwrap_or_default(),
             context,
@@ -138,6 +145,17 @@ impl Assembly<'_> {
             target: image.target,
             platforms: image.platforms,
             tags: image.tags,
+            labels: image.labels,
+            secrets: self.build_secrets(&image.secrets, &section.key("secrets")),
+            ssh: self.ssh(&image.ssh, &section.key("ssh")),
+            cache_from: image.cache_from,
+            cache_to: image.cache_to,
+            provenance: self.attestation(image.provenance, &section.key("provenance")),
+            sbom: self.attestation(image.sbom, &section.key("sbom")),
+            build_contexts: self.contexts(image.build_contexts, &section.key("build-contexts")),
+            no_cache: image.no_cache.unwrap_or_default(),
+            pull: image.pull.unwrap_or_default(),
+            builder: self.builder(image.builder, &section.key("builder")),
         }))
     }
 
@@ -146,9 +164,7 @@ impl Assembly<'_> {
             return self.add(|subject| say::unknown_word(word, &words::KNOWN, subject), path);
         }
         // Any word will do to see whether the rest is sound.
-        let any = || Some("x".to_owned());
-        let words = words::Words { commit: any(), branch: any(), run_number: any(), environment: "x".into() };
-        if !words.expand(tag).is_ok_and(|tag| facts::is_tag(&tag)) {
+        if !words::Words::any().expand(tag).is_ok_and(|tag| facts::is_tag(&tag)) {
             self.add(|subject| say::unsound_tag(tag, subject), path);
         }
     }
@@ -306,6 +322,10 @@ impl Assembly<'_> {
         self.source.folder.join(path)
     }
 
+    pub(super) fn tell(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
     pub(super) fn add(&mut self, finding: impl FnOnce(&Subject) -> Finding, path: &Path) {
         self.findings.push(finding(&self.source.subject(path)));
     }
@@ -353,6 +373,7 @@ fn hash(request: &Request, source: &Source) -> String {
             "target": build.target,
             "platforms": build.platforms,
             "tags": build.tags,
+            "contents": contents(build, &name),
         }),
     };
     let environment = &request.environment;
@@ -378,4 +399,30 @@ fn hash(request: &Request, source: &Source) -> String {
         "appspec": environment.appspec.as_ref().map(content),
     });
     hex::encode(Sha256::digest(canonical.to_string()))
+}
+
+/// What else gets into an image, and only where something is given, so that what isn't used makes
+/// no difference. How it is built, with which caches and where, makes none either.
+fn contents(build: &Build, name: &impl Fn(&PathBuf) -> String) -> Option<serde_json::Value> {
+    let secrets = build.secrets.iter().map(|secret| match &secret.from {
+        SecretSource::Env(variable) => (&secret.id, variable.clone()),
+        SecretSource::File(file) => (&secret.id, name(file)),
+        SecretSource::Input => (&secret.id, String::new()),
+    });
+    let secrets: BTreeMap<_, _> = secrets.collect();
+    let contexts = build.build_contexts.iter().map(|(key, context)| (key, name(&PathBuf::from(context))));
+    let contexts: BTreeMap<_, _> = contexts.collect();
+    let ssh: Vec<_> = build.ssh.iter().map(|key| key.split('=').next().unwrap_or_default()).collect();
+    let nothing = secrets.is_empty() && contexts.is_empty() && ssh.is_empty() && build.labels.is_empty();
+    let attested = build.provenance.is_some() || build.sbom.is_some();
+    (!nothing || attested).then(|| {
+        serde_json::json!({
+            "labels": build.labels,
+            "secrets": secrets,
+            "ssh": ssh,
+            "contexts": contexts,
+            "provenance": build.provenance,
+            "sbom": build.sbom,
+        })
+    })
 }

@@ -1,6 +1,7 @@
 //! Fields of the file that can be given as flags or inputs: made from the file's types, and their
 //! texts turned into values as the file would hold them.
 
+use super::build;
 use crate::{
     cli::boolean,
     config::{
@@ -11,7 +12,7 @@ use crate::{
     say,
 };
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
@@ -21,21 +22,41 @@ use std::{
 pub static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let of = |section: Section, prefix: &'static str, definition: &'static Value| {
         let properties = definition["properties"].as_object().into_iter().flatten();
+        // Their values would be on the command line.
+        let properties = properties.filter(|(key, _)| *key != build::SECRETS);
         properties.map(move |(key, schema)| Field {
             name: format!("{prefix}{key}"),
             section,
             key: key.as_str(),
+            within: None,
             kind: Kind::of(schema),
             help: schema["description"].as_str().unwrap_or_default(),
         })
     };
+    let secrets = |name: &str, within, help| Field {
+        name: name.into(),
+        section: Section::Image,
+        key: build::SECRETS,
+        within: Some(within),
+        kind: Kind::of(&definition("Image")["properties"]["build-args"]),
+        help,
+    };
     of(Section::Environment, "", definition("Environment"))
         .chain(of(Section::Image, "", definition("Image")))
+        .chain([
+            secrets(
+                "secret-envs",
+                "env",
+                "Secrets of the build, by the variables of the step that hold them.",
+            ),
+            secrets("secret-files", "file", "Secrets of the build, by the files that hold them."),
+        ])
         .chain(of(Section::BuildAccount, "build-", definition("BuildAccount")))
         .chain([Field {
             name: "auth".into(),
             section: Section::Top,
             key: "auth",
+            within: None,
             kind: Kind::of(definition("Auth")),
             help: "Where the first credentials come from (default: auto).",
         }])
@@ -49,6 +70,8 @@ pub struct Field {
     pub section: Section,
     /// The name in its section of the file.
     pub key: &'static str,
+    /// The key under each of its names that the value goes to: beside what the file has there.
+    pub within: Option<&'static str>,
     pub kind: Kind,
     help: &'static str,
 }
@@ -122,6 +145,10 @@ impl Field {
             .help_heading(self.section.heading());
         match &self.kind {
             Kind::List(_) => arg.action(ArgAction::Append).value_name("TEXT"),
+            Kind::Map(_) if self.within == Some("env") => {
+                arg.action(ArgAction::Append).value_name("ID=VARIABLE")
+            }
+            Kind::Map(_) if self.within.is_some() => arg.action(ArgAction::Append).value_name("ID=FILE"),
             Kind::Map(_) => arg.action(ArgAction::Append).value_name("NAME=VALUE"),
             Kind::Boolean => {
                 arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOLEAN")
@@ -158,7 +185,15 @@ impl Field {
                     }
                     _ => Err(say::inputs::not_a_pair(said, line)),
                 };
-                Value::Object(lines().map(pair).collect::<Result<Map<_, _>, _>>()?)
+                let within = |(name, value): (String, Value)| match (self.within, &value) {
+                    (Some("file"), Value::String(file)) => {
+                        (name, json!({ "file": from_folder(file, folder) }))
+                    }
+                    (Some(key), _) => (name, json!({ key: value })),
+                    (None, _) => (name, value),
+                };
+                let pairs = lines().map(|line| pair(line).map(within));
+                Value::Object(pairs.collect::<Result<Map<_, _>, _>>()?)
             }
             _ => yaml::parse(&texts.join("\n")).map_err(|e| say::inputs::not_yaml(said, &e.message))?,
         })
@@ -177,7 +212,6 @@ fn from_folder(path: &str, folder: &std::path::Path) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use serde_json::json;
 
     fn value(name: &str, texts: &[&str]) -> Result<Value, Finding> {
         let field = FIELDS.iter().find(|field| field.name == name).unwrap();
@@ -204,5 +238,12 @@ mod tests {
         assert_eq!(value("task-definition", &["live"]).unwrap(), json!("live"));
         assert_eq!(value("validate", &["- http: {path: /}"]).unwrap(), json!([{"http": {"path": "/"}}]));
         assert!(value("build-args", &["A"]).is_err());
+        assert_eq!(
+            value("secret-envs", &["a=A\nb=B"]).unwrap(),
+            json!({"a": {"env": "A"}, "b": {"env": "B"}})
+        );
+        assert_eq!(value("secret-files", &["a=f"]).unwrap(), json!({"a": {"file": "/repo/f"}}));
+        assert_eq!(value("builder", &["kube"]).unwrap(), json!("kube"));
+        assert_eq!(value("builder", &["driver: remote"]).unwrap(), json!({"driver": "remote"}));
     }
 }

@@ -2,6 +2,7 @@
 //! far as that goes without asking anyone. Everything that is wrong is told in one go.
 
 mod assemble;
+mod build;
 mod checks;
 pub mod field;
 pub mod source;
@@ -13,6 +14,7 @@ use crate::{
     outcome::{Finding, Stop},
     request::Request,
     say,
+    surroundings::Variables,
 };
 use anyhow::Context;
 use field::FIELDS;
@@ -48,12 +50,17 @@ pub enum Purpose {
 }
 
 /// Reads what is to be shipped. An error that isn't a `Stop` is ours.
-pub fn read(options: &Options, working_directory: &Path) -> anyhow::Result<Inputs> {
-    read_for(Purpose::Ship, options, working_directory)
+pub fn read(options: &Options, working_directory: &Path, variables: &Variables) -> anyhow::Result<Inputs> {
+    read_for(Purpose::Ship, options, working_directory, variables)
 }
 
 /// The same for a purpose.
-pub fn read_for(purpose: Purpose, options: &Options, working_directory: &Path) -> anyhow::Result<Inputs> {
+pub fn read_for(
+    purpose: Purpose,
+    options: &Options,
+    working_directory: &Path,
+    variables: &Variables,
+) -> anyhow::Result<Inputs> {
     let mut source = Source::find(options.config.as_deref(), working_directory)?;
     let mut document = source.parse()?;
     let mut findings = Vec::new();
@@ -72,7 +79,7 @@ pub fn read_for(purpose: Purpose, options: &Options, working_directory: &Path) -
         serde_json::from_value(document).context("a checked configuration can't be read")?;
     let rehearse = file.rehearse.clone();
     let request = environment.and_then(|environment| {
-        assemble::request(purpose, file, &environment, options, &source, &problems, &mut findings)
+        assemble::request(purpose, file, &environment, options, &source, variables, &problems, &mut findings)
     });
     findings.sort_by_key(|finding| finding.place.as_ref().and_then(|place| place.line));
     match request {
@@ -104,6 +111,13 @@ fn overlay(document: &mut Value, environment: &str, options: &Options, source: &
         let said = say::inputs::given_as(&field.name, from_input);
         let section = field.section.path(environment);
         match field.value(texts, &said, &source.working_directory) {
+            Ok(Value::Object(entries)) if field.within.is_some() => {
+                let section = section.key(field.key);
+                for (id, entry) in entries {
+                    source.given.insert(section.key(&id), said.clone());
+                    put(document, &section, &id, entry);
+                }
+            }
             Ok(value) => {
                 put(document, &section, field.key, value);
                 source.given.insert(section.key(field.key), said);

@@ -4,7 +4,7 @@
 use crate::{config::facts, say, surroundings::Variables};
 
 /// Inputs that aren't options.
-pub const BESIDE: [&str; 2] = ["command", "github-token"];
+pub const BESIDE: [&str; 3] = ["command", "github-token", super::build::SECRETS];
 
 /// What is wrong with the first such input of a job. An empty one isn't given.
 pub fn find(cli: &clap::Command, command: &str, variables: &Variables) -> Option<String> {

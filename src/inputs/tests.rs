@@ -44,8 +44,9 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 fn read_in(folder: &TempDir, args: &[&str], inputs: &[(&str, &str)]) -> anyhow::Result<Inputs> {
     let args = ["greenlight", "deploy"].iter().chain(args).map(Into::into).collect();
     let inputs = inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), (*value).to_owned()));
-    let Command::Deploy(options) = Cli::read(args, &Variables::of(inputs)).unwrap() else { unreachable!() };
-    read(&options, folder.path())
+    let variables = Variables::of(inputs);
+    let Command::Deploy(options) = Cli::read(args, &variables).unwrap() else { unreachable!() };
+    read(&options, folder.path(), &variables)
 }
 
 /// What is found, a line each; the folder's name taken out.

@@ -91,7 +91,7 @@ impl Staged {
         cancel: &Cancel,
     ) -> Result<Staged> {
         let (faults, calls) = faults(&pace.fault)?;
-        let inputs = inputs::read(options, &std::env::current_dir()?)?;
+        let inputs = inputs::read(options, &std::env::current_dir()?, variables)?;
         let docker = !pace.no_docker;
         let checkout = Checkout::of(&inputs.folder, variables).await;
         let (mut spec, layout) = world::describe(&inputs, checkout.commit.clone(), checkout.branch.clone())?;

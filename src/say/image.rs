@@ -65,14 +65,35 @@ pub fn build_failed(failure: &Failure, order: Order<'_>, dockerfile: &str, statu
             format!("An image that the build starts from can't be had: {message}."),
             "Check its name in the Dockerfile, and that `docker login` was done for its registry.",
         ),
+        Kind::Beyond => Finding::new(
+            format!("The builder can't do what is asked for: {message}."),
+            "Let a builder be made for the run: `builder: { driver: docker-container }` under `image:`.",
+        ),
+        Kind::NoStart => Finding::new(
+            format!("The builder couldn't be started: {message}."),
+            "Check that its image can be pulled (`driver-opts: { image: HOST/NAME:TAG }` takes another than \
+             moby/buildkit), and what `builder` says of it.",
+        ),
+        Kind::Cache => Finding::new(
+            format!("The image is built, but its cache couldn't be written: {message}."),
+            "Check what `cache-to` names and that the role may push there, or let a release go on without it: \
+             `ignore-error=true`.",
+        ),
+        Kind::NoSecret(id) => {
+            let finding = Finding::new(
+                format!("The Dockerfile wants the secret `{id}`, and the build isn't given it."),
+                format!("Add it under `image:` as `secrets: {{ {id}: {{ env: NAME }} }}`, or take it out."),
+            );
+            finding.at(dockerfile, failure.line)
+        }
         Kind::NoEngine => Finding::new(
             format!("No builder answers: {message}."),
             "Start Docker, or choose a builder that runs with `docker buildx use`.",
         ),
         Kind::Platforms => Finding::new(
             format!("The builder can't build for {}: {message}.", build.platforms.join(", ")),
-            "Build for the one platform that the tasks run on, or make a builder that can do several: \
-             `docker buildx create --use`.",
+            "Build for the one platform that the tasks run on, or let a builder be made that can do several: \
+             `builder: { driver: docker-container }` under `image:`.",
         ),
     }
 }
@@ -89,11 +110,7 @@ fn push_permissions() -> String {
 
 pub fn no_word(missing: &NoWord) -> Finding {
     let NoWord { word, text } = missing;
-    let why = match word.as_str() {
-        "branch" => "no branch is checked out",
-        "run-number" => "this isn't a GitHub Actions job",
-        _ => "this isn't a git work tree",
-    };
+    let why = super::build::why_no_word(word);
     Finding::new(
         format!("`{text}` names `{{{word}}}`, but {why}."),
         format!("Take `{{{word}}}` out, or run where it is known."),

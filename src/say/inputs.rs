@@ -407,6 +407,7 @@ fn expected_kind(kind: &Kind) -> String {
         Kind::Word(words) => format!("one of {}", list(words.iter().copied())),
         Kind::List(_) => "a list".into(),
         Kind::Map(_) | Kind::Object { .. } | Kind::Choice(_) => "a mapping".into(),
+        Kind::NameOr(_) => "a name or a mapping".into(),
     }
 }
 
@@ -421,6 +422,14 @@ fn example(kind: &Kind, key: &str) -> String {
         Kind::Object { properties, .. } => {
             format!("Known under it: {}.", list(properties.keys().map(String::as_str)))
         }
+        Kind::NameOr(described) => format!(
+            "Write `{key}: NAME`. {}",
+            match Kind::of(described) {
+                Kind::Object { properties, .. } =>
+                    format!("Known under it: {}.", list(properties.keys().map(String::as_str))),
+                _ => String::new(),
+            }
+        ),
         Kind::Choice(kinds) => {
             format!("Write one of {} and under it what it needs.", list(kinds.iter().map(|k| k.0)))
         }

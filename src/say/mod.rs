@@ -4,6 +4,7 @@
 pub mod appspec;
 pub mod attend;
 pub mod back;
+pub mod build;
 pub mod cancel;
 pub mod checks;
 pub mod current;

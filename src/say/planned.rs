@@ -8,7 +8,7 @@ use crate::{
     checks::Moment,
     deployment::Shape,
     plan::{ImageStep, Plan},
-    request::{Hold, Until},
+    request::{Builder, Hold, Until},
     task_definition::Change,
 };
 use std::fmt::Write;
@@ -55,11 +55,20 @@ fn image(step: &ImageStep) -> String {
                 [] => String::new(),
                 platforms => format!(" for {}", platforms.join(", ")),
             };
-            format!(
-                "build {}{platforms}, push to {repository_uri} as {}",
-                from_here(&build.context),
-                tags.join(", ")
-            )
+            let builder = match &build.builder {
+                None => String::new(),
+                Some(Builder::Named(name)) => format!(" with the builder {name}"),
+                Some(Builder::Own(own)) => format!(" with a builder of its own ({})", own.driver.name()),
+            };
+            let pushed = tags.join(", ");
+            let mut text = format!(
+                "build {}{platforms}{builder}, push to {repository_uri} as {pushed}",
+                from_here(&build.context)
+            );
+            for (what, caches) in [("from", &build.cache_from), ("to", &build.cache_to)] {
+                caches.iter().for_each(|cache| text += &format!("\n  cache {what} {cache}"));
+            }
+            text
         }
         ImageStep::Reuse { uri, digest, tag } => {
             format!("use {uri}@{digest}, which is there already for {tag}")
