@@ -32,7 +32,7 @@ const SAMPLE: usize = 60;
 /// How long one call may take; one that is slow takes longer than that.
 const CALL_TIMEOUT: &str = "1s";
 
-/// How a run goes before anything troubles it.
+/// What is run, and how it goes before anything troubles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
     Succeeds,
@@ -40,7 +40,37 @@ enum Way {
     RolledBack,
     /// All sessions end in the middle of it.
     Renews,
+    /// Green never starts, and it is looked for why.
+    Explains,
+    /// A task goes before the deployment, and another one looks at green.
+    RunsTasks,
+    /// Of an image that is there.
+    TakesImage,
+    /// `greenlight approve` of what is held.
+    Approves,
+    /// `greenlight status` of what is held.
+    Looks,
+    /// `greenlight rollback` of what is held.
+    Stops,
+    /// `greenlight rollback` of what has ended.
+    BringsBack,
+    /// The post step of a run that was killed.
+    Finishes,
 }
+
+const WAYS: [Way; 11] = [
+    Way::Succeeds,
+    Way::RolledBack,
+    Way::Renews,
+    Way::Explains,
+    Way::RunsTasks,
+    Way::TakesImage,
+    Way::Approves,
+    Way::Looks,
+    Way::Stops,
+    Way::BringsBack,
+    Way::Finishes,
+];
 
 impl Way {
     fn name(self) -> &'static str {
@@ -48,34 +78,95 @@ impl Way {
             Way::Succeeds => "succeeds",
             Way::RolledBack => "rolled-back",
             Way::Renews => "renews",
+            Way::Explains => "explains",
+            Way::RunsTasks => "runs-tasks",
+            Way::TakesImage => "takes-image",
+            Way::Approves => "approves",
+            Way::Looks => "looks",
+            Way::Stops => "stops",
+            Way::BringsBack => "brings-back",
+            Way::Finishes => "finishes",
         }
     }
 
     fn fault(self) -> Option<&'static str> {
         match self {
-            Way::Succeeds => None,
             Way::RolledBack => Some("validation-fails"),
             Way::Renews => Some("credentials-expire"),
+            Way::Explains => Some("green-crashes"),
+            _ => None,
         }
     }
 
     fn code(self) -> i32 {
-        if self == Way::RolledBack { 5 } else { 0 }
+        if matches!(self, Way::RolledBack | Way::Explains) { 5 } else { 0 }
     }
 
-    /// What this way calls at other moments than the first.
+    /// Whether it starts a deployment of something new.
+    fn deploys(self) -> bool {
+        use Way::{Explains, Renews, RolledBack, RunsTasks, Succeeds, TakesImage};
+        matches!(self, Succeeds | RolledBack | Renews | Explains | RunsTasks | TakesImage)
+    }
+
+    /// Whether production is on something else after it.
+    fn moves(self) -> bool {
+        use Way::{Approves, BringsBack, Renews, RunsTasks, Succeeds, TakesImage};
+        matches!(self, Succeeds | Renews | RunsTasks | TakesImage | Approves | BringsBack)
+    }
+
+    /// What this way calls at other moments than those before it, or to another end.
     fn calls_otherwise(self, operation: &str) -> bool {
-        match self {
-            Way::Succeeds => true,
-            Way::RolledBack => [
+        let operations: &[&str] = match self {
+            Way::Succeeds => return true,
+            Way::RolledBack => &[
                 "codedeploy:GetDeployment",
                 "ecs:DescribeServices",
                 "elasticloadbalancing:DescribeListeners",
                 "github:checks/update",
-            ]
-            .contains(&operation),
-            Way::Renews => operation.starts_with("sts:Assume") || operation == "oidc:token",
-        }
+            ],
+            Way::Renews => return operation.starts_with("sts:Assume") || operation == "oidc:token",
+            Way::Explains => {
+                &["ecs:DescribeTasks", "ecs:ListTasks", "elasticloadbalancing:DescribeTargetHealth"]
+            }
+            Way::RunsTasks => &["ecs:DescribeTasks", "ecs:ListTasks", "ecs:DescribeServices"],
+            Way::TakesImage => &[],
+            Way::Approves => &[
+                "codedeploy:ContinueDeployment",
+                "codedeploy:GetDeployment",
+                "codedeploy:ListDeployments",
+                "ecs:DescribeServices",
+                "github:checks/create",
+                "sts:AssumeRole",
+            ],
+            Way::Looks => &["codedeploy:GetDeployment", "codedeploy:ListDeployments", "ecs:DescribeServices"],
+            Way::Stops => &[
+                "codedeploy:GetDeployment",
+                "codedeploy:GetDeploymentGroup",
+                "codedeploy:ListDeployments",
+                "codedeploy:StopDeployment",
+                "ecs:DescribeServices",
+                "elasticloadbalancing:DescribeListeners",
+                "github:repos/create-commit-status",
+                "sts:AssumeRole",
+            ],
+            Way::BringsBack => &[
+                "codedeploy:CreateDeployment",
+                "codedeploy:GetDeployment",
+                "codedeploy:ListDeployments",
+                "ecs:DescribeServices",
+                "ecs:DescribeTaskDefinition",
+                "ecs:TagResource",
+            ],
+            Way::Finishes => &[
+                "codedeploy:GetDeployment",
+                "codedeploy:StopDeployment",
+                "ecs:DescribeServices",
+                "elasticloadbalancing:DescribeListeners",
+                "github:checks/update",
+                "sts:AssumeRole",
+            ],
+        };
+        operations.contains(&operation)
     }
 }
 
@@ -90,6 +181,8 @@ enum Part {
     Session,
     /// What the build pushes with: buildx's own affair.
     Push,
+    /// What ECR gives an address for.
+    Fetch,
     GitHubRead,
     GitHubWrite,
 }
@@ -107,14 +200,19 @@ const OPERATIONS: &[(&str, Part)] = &[
     ("codedeploy:GetDeploymentGroup", Part::Read),
     ("codedeploy:ListDeployments", Part::Read),
     ("codedeploy:StopDeployment", Part::Write),
+    ("codedeploy:GetApplicationRevision", Part::Optional),
+    ("ecr:BatchGetImage", Part::Read),
     ("ecr:DescribeRepositories", Part::Read),
+    ("ecr:GetDownloadUrlForLayer", Part::Read),
     ("ecr:GetAuthorizationToken", Part::Read),
     ("ecr:GetRepositoryPolicy", Part::Optional),
     ("ecs:DescribeServices", Part::Read),
     ("ecs:DescribeTaskDefinition", Part::Read),
     ("ecs:DescribeTasks", Part::Optional),
+    ("ecs:ListTaskDefinitions", Part::Read),
     ("ecs:ListTasks", Part::Optional),
     ("ecs:RegisterTaskDefinition", Part::Write),
+    ("ecs:RunTask", Part::Write),
     ("ecs:TagResource", Part::Optional),
     ("elasticloadbalancing:DescribeListeners", Part::Read),
     ("elasticloadbalancing:DescribeLoadBalancers", Part::Optional),
@@ -131,8 +229,10 @@ const OPERATIONS: &[(&str, Part)] = &[
     ("github:repos/create-deployment-status", Part::GitHubWrite),
     ("github:repos/list-deployments", Part::GitHubRead),
     ("github:repos/list-pull-requests-associated-with-commit", Part::GitHubRead),
+    ("logs:GetLogEvents", Part::Optional),
     ("oidc:token", Part::Session),
     ("registry:finish-upload", Part::Push),
+    ("registry:get-layer", Part::Fetch),
     ("registry:head-blob", Part::Push),
     ("registry:put-manifest", Part::Push),
     ("registry:start-upload", Part::Push),
@@ -193,6 +293,7 @@ struct Before {
     live: String,
     weights: BTreeMap<String, u64>,
     revisions: usize,
+    deployments: Vec<Value>,
 }
 
 impl Before {
@@ -201,38 +302,116 @@ impl Before {
             live: world.live(),
             weights: world.weights("production"),
             revisions: list(&world.state(), "task_definitions").len(),
+            deployments: world.deployments(),
         }
     }
 }
 
-fn world(project: &Project, way: Way, fault: Option<&str>) -> World {
-    let mut args = vec!["--no-docker", "--speed", SPEED];
-    for fault in way.fault().into_iter().chain(fault) {
-        args.extend(["--fault", fault]);
-    }
-    World::serve(project.clone(), &args)
+struct Projects {
+    hello: Project,
+    /// With one-off tasks, which all end well.
+    tasks: Project,
 }
 
-fn run(world: &World) -> Done {
-    world.run(&["deploy"]).env("GREENLIGHT_CALL_TIMEOUT", CALL_TIMEOUT).end()
+impl Projects {
+    fn make() -> Projects {
+        let tasks = "    before:\n      - { command: [migrate], timeout: 6h }\n    validate:\n      - task: { command: [probe], timeout: 6h }\n";
+        Projects {
+            hello: Project::hello(),
+            tasks: Project::with(|files| {
+                files.replace("greenlight.yml", "    validate:\n", tasks);
+                files.replace("greenlight.yml", "ready-wait: 2h", "ready-wait: 24h");
+            }),
+        }
+    }
+
+    fn of(&self, way: Way) -> &Project {
+        if way == Way::RunsTasks { &self.tasks } else { &self.hello }
+    }
+}
+
+/// A world where everything is done but what a way is about.
+struct Scene {
+    world: World,
+    what: What,
+    before: Before,
+}
+
+enum What {
+    Command(Vec<String>),
+    /// Behind a run that left this.
+    Post(Done),
+}
+
+impl Scene {
+    fn set(projects: &Projects, way: Way) -> Scene {
+        let mut args = vec!["--no-docker", "--speed", SPEED];
+        if let Some(fault) = way.fault() {
+            args.extend(["--fault", fault]);
+        }
+        let world = World::serve(projects.of(way).clone(), &args);
+        let command = |words: &[&str]| What::Command(words.iter().map(|word| (*word).to_owned()).collect());
+        let what = match way {
+            Way::TakesImage => {
+                let state = world.state();
+                let image =
+                    list(&list(&state, "task_definitions")[0], "images")[0].as_str().unwrap().to_owned();
+                command(&["deploy", "--force", "--image", &image])
+            }
+            Way::Approves | Way::Looks | Way::Stops => {
+                world.run(&["deploy", "--hold", "approve"]).end().expect(0, "held");
+                command(match way {
+                    Way::Approves => &["approve"],
+                    Way::Looks => &["status", "--hold", "approve"],
+                    _ => &["rollback"],
+                })
+            }
+            Way::BringsBack => {
+                for run in ["1", "2"] {
+                    let run = world.run(&["deploy", "--force"]).env("GITHUB_RUN_ID", run);
+                    run.end().expect(0, "succeeded");
+                }
+                command(&["rollback"])
+            }
+            Way::Finishes => {
+                let hold = world.hold("codedeploy:ContinueDeployment", "before");
+                let run = world.run(&["deploy"]).start();
+                hold.come();
+                What::Post(run.kill())
+            }
+            _ => command(&["deploy"]),
+        };
+        let before = Before::of(&world);
+        Scene { world, what, before }
+    }
+
+    /// Plays what it is about, with this trouble.
+    fn play(&self, faults: &[&str]) -> Done {
+        self.world.trouble(faults);
+        let run = match &self.what {
+            What::Command(words) => self.world.run(&words.iter().map(String::as_str).collect::<Vec<_>>()),
+            What::Post(main) => self.world.post(main),
+        };
+        run.env("GREENLIGHT_CALL_TIMEOUT", CALL_TIMEOUT).end()
+    }
 }
 
 /// How often a run of this way calls each operation.
-fn recorded(project: &Project, way: Way) -> BTreeMap<String, u64> {
-    let world = world(project, way, None);
-    let done = run(&world);
-    assert_eq!(done.ended.code, Some(way.code()), "{}", done.ended.said());
-    let calls = world.state()["calls"].clone();
+fn recorded(projects: &Projects, way: Way) -> BTreeMap<String, u64> {
+    let scene = Scene::set(projects, way);
+    let done = scene.play(&[]);
+    assert_eq!(done.ended.code, Some(way.code()), "{}: {}", way.name(), done.ended.said());
+    let calls = scene.world.state()["calls"].clone();
     let named = |(name, count): (&String, &Value)| (name.clone(), count.as_u64().unwrap());
     calls.as_object().unwrap().iter().map(named).collect()
 }
 
 /// The cells, and where the matrix isn't what runs call.
-fn cells(project: &Project) -> (Vec<Cell>, Vec<String>) {
+fn cells(projects: &Projects) -> (Vec<Cell>, Vec<String>) {
     let mut cells = Vec::new();
     let mut called = BTreeSet::new();
-    for way in [Way::Succeeds, Way::RolledBack, Way::Renews] {
-        let calls = recorded(project, way);
+    for way in WAYS {
+        let calls = recorded(projects, way);
         for (operation, part) in OPERATIONS.iter().copied() {
             let Some(count) = calls.get(operation) else { continue };
             if called.contains(operation) && !way.calls_otherwise(operation) {
@@ -267,11 +446,10 @@ fn cells(project: &Project) -> (Vec<Cell>, Vec<String>) {
 }
 
 /// Why a cell isn't right.
-fn wrong(cell: &Cell, project: &Project) -> Option<String> {
-    let world = world(project, cell.way, Some(&cell.fault()));
-    let before = Before::of(&world);
-    let done = run(&world);
-    let judged = catch_unwind(AssertUnwindSafe(|| judge(cell, &world, &before, &done)));
+fn wrong(cell: &Cell, projects: &Projects) -> Option<String> {
+    let scene = Scene::set(projects, cell.way);
+    let done = scene.play(&[&cell.fault()]);
+    let judged = catch_unwind(AssertUnwindSafe(|| judge(cell, &scene, &done)));
     let why = match judged {
         Ok(()) => return None,
         Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| {
@@ -281,7 +459,8 @@ fn wrong(cell: &Cell, project: &Project) -> Option<String> {
     Some(format!("{why}\n{}", done.ended.said()))
 }
 
-fn judge(cell: &Cell, world: &World, before: &Before, done: &Done) {
+fn judge(cell: &Cell, scene: &Scene, done: &Done) {
+    let Scene { world, before, .. } = scene;
     let state = world.state();
     let code = done.ended.code.expect("an exit code");
     let said = done.ended.said();
@@ -295,6 +474,7 @@ fn judge(cell: &Cell, world: &World, before: &Before, done: &Done) {
         code if code == cell.way.code() => {}
         _ if cell.passes() || github => panic!("exit {code} where the trouble passes"),
         4 if cell.part == Part::Push => assert!(said.contains("denied"), "the denial isn't told"),
+        3 if cell.part == Part::Fetch => assert!(said.contains("status 403"), "the denial isn't told"),
         3 | 4 | 6 => {
             let action = &cell.operation;
             assert!(said.contains(action) || cell.operation == "oidc:token", "{action} isn't named");
@@ -302,41 +482,49 @@ fn judge(cell: &Cell, world: &World, before: &Before, done: &Done) {
         5 => {}
         _ => panic!("exit {code}"),
     }
-    true_of_production(code, world, before, done);
+    true_of_production(cell.way, code, scene, done);
 
     // Nothing twice, and nothing left that isn't said.
     let deployments = world.deployments();
+    if code == 0 && matches!(cell.way, Way::Stops | Way::Finishes) {
+        assert!(deployments.iter().all(|one| one["status"] != "Ready"), "it still waits: {deployments:?}");
+    }
     let rollback = |deployment: &Value| deployment["creator"] != "user";
     let ours = deployments.iter().filter(|deployment| !rollback(deployment)).count();
-    assert!(ours <= 1, "{ours} deployments: {deployments:?}");
+    let ours = ours - before.deployments.iter().filter(|deployment| !rollback(deployment)).count();
+    let most = usize::from(cell.way.deploys() || cell.way == Way::BringsBack);
+    assert!(ours <= most, "{ours} deployments: {deployments:?}");
     let revisions = list(&state, "task_definitions").len() - before.revisions;
-    assert!(revisions <= 1, "{revisions} revisions were registered");
+    assert!(revisions <= usize::from(cell.way.deploys()), "{revisions} revisions were registered");
     if revisions == 1 && ours == 0 {
         assert!(said.contains("registered and unused"), "the unused revision isn't told of");
     }
 
     // Where GitHub's no keeps it from being told, the log says so.
     if !github || cell.passes() || !said.contains("warning") {
-        github_knows(code, &state);
+        github_knows(cell.way, code, &state);
     }
 }
 
 /// What the exit code says is so in the world.
-fn true_of_production(code: i32, world: &World, before: &Before, done: &Done) {
+fn true_of_production(way: Way, code: i32, Scene { world, before, .. }: &Scene, done: &Done) {
     let weights = world.weights("production");
+    let unmoved = || assert_eq!((world.live(), &weights), (before.live.clone(), &before.weights));
     match code {
-        0 => {
-            assert_eq!(world.live(), done.output("task-definition-arn"));
+        0 if way.moves() => {
+            assert_eq!(world.live(), text(done.told("finished"), "task-definition"));
             assert_ne!(weights, before.weights, "production is where it was");
             let deployment = world.deployments();
             assert!(deployment.iter().any(|d| d["status"] == "Succeeded"), "{deployment:?}");
         }
+        0 => unmoved(),
         3 | 4 => {
-            assert_eq!((world.live(), &weights), (before.live.clone(), &before.weights));
-            assert!(world.deployments().is_empty(), "{:?}", world.deployments());
+            unmoved();
+            let ids = |all: &[Value]| all.iter().map(|one| text(one, "id").to_owned()).collect::<Vec<_>>();
+            assert_eq!(ids(&world.deployments()), ids(&before.deployments));
         }
         5 => {
-            assert_eq!((world.live(), &weights), (before.live.clone(), &before.weights));
+            unmoved();
             let state = world.state();
             let primary = list(&state, "task_sets").iter().find(|set| set["status"] == "PRIMARY").unwrap();
             assert!(primary["running"].as_u64() > Some(0), "{primary}");
@@ -351,14 +539,20 @@ fn true_of_production(code: i32, world: &World, before: &Before, done: &Done) {
 }
 
 /// The check is completed, and everything is there once.
-fn github_knows(code: i32, state: &Value) {
+fn github_knows(way: Way, code: i32, state: &Value) {
+    for check in list(state, "checks") {
+        assert_eq!(check["status"], "completed", "{check}");
+    }
+    assert!(list(state, "comments").len() <= 1, "{}", state["comments"]);
+    if !way.deploys() {
+        return;
+    }
     let [check] = &list(state, "checks")[..] else { panic!("one check: {}", state["checks"]) };
     let conclusion = if code == 0 { "success" } else { "failure" };
-    assert_eq!((text(check, "status"), text(check, "conclusion")), ("completed", conclusion), "{check}");
+    assert_eq!(text(check, "conclusion"), conclusion, "{check}");
     let statuses = list(state, "statuses");
     let newest = statuses.iter().max_by_key(|status| status["id"].as_u64()).expect("a status");
     assert_eq!(newest["state"], conclusion, "{newest}");
-    assert!(list(state, "comments").len() <= 1, "{}", state["comments"]);
     assert!(list(state, "github_deployments").len() <= 1, "{}", state["github_deployments"]);
 }
 
@@ -388,8 +582,8 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn every_call_survives_every_trouble() {
-    let project = Project::hello();
-    let (all, gaps) = cells(&project);
+    let projects = Projects::make();
+    let (all, gaps) = cells(&projects);
     let total = all.len();
     let chosen = if let Ok(wanted) = env::var("GREENLIGHT_TEST_CELL") {
         let named = |cell: &Cell| wanted.split(',').any(|part| cell.name().contains(part));
@@ -413,7 +607,7 @@ fn every_call_survives_every_trouble() {
                     if at > 0 && at % 100 == 0 {
                         tell(&format!("{at} of {} after {} s", chosen.len(), started.elapsed().as_secs()));
                     }
-                    let why = catch_unwind(AssertUnwindSafe(|| wrong(cell, &project)))
+                    let why = catch_unwind(AssertUnwindSafe(|| wrong(cell, &projects)))
                         .unwrap_or_else(|_| Some("the run or its world hangs".to_owned()));
                     if let Some(why) = why {
                         tell(&format!("--- {}\n{why}", cell.name()));

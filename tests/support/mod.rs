@@ -198,6 +198,11 @@ impl World {
         Held { world: self, path: format!("/_holds/{}", answer["id"]) }
     }
 
+    /// From here on calls count anew, and meet these faults.
+    pub fn trouble(&self, faults: &[&str]) {
+        ask("POST", self.variable("AWS_ENDPOINT_URL"), "/_faults", &json!(faults).to_string());
+    }
+
     /// How often an operation was called.
     pub fn calls(&self, operation: &str) -> usize {
         let state = self.state();

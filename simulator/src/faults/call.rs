@@ -1,6 +1,7 @@
 //! Trouble with chosen calls: `SERVICE:OPERATION=KIND[-after][:TIME][@N|@N+]`, such as
 //! `codedeploy:CreateDeployment=reset-after@1`. `@N` is the n-th call of the operation, `@N+` that
-//! and all later ones; without it every call is meant.
+//! and all later ones; without it every call is meant. `POST /_faults` on the AWS endpoint takes a
+//! list of them for a world that runs: they take the place of those before, and calls count anew.
 
 use super::operations;
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,13 @@ impl Calls {
         self.begun = true;
     }
 
+    /// Takes a list of faults from the wire, and counts calls from here on.
+    pub(crate) fn renew(&mut self, body: &[u8]) -> Result<(), String> {
+        let faults: Vec<CallFault> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        *self = Calls { begun: self.begun, ..Calls::of(&faults) };
+        Ok(())
+    }
+
     /// What becomes of the next call of an operation.
     pub(crate) fn next(&mut self, service: &'static str, operation: &str) -> Option<Trouble> {
         if !self.begun {
@@ -244,5 +252,17 @@ mod tests {
         let (reset, denied) = (Some(Kind::Reset), Some(Kind::Denied));
         assert_eq!(kinds("TagResource"), [None, reset, denied, denied]);
         assert_eq!(kinds("RunTask"), [None, reset, None, None]);
+    }
+
+    #[test]
+    fn calls_count_anew_where_others_take_their_place() {
+        let mut calls = Calls::of(&["ecs:RunTask=reset@2".parse().unwrap()]);
+        calls.begin();
+        assert_eq!(calls.next("ecs", "RunTask"), None);
+        calls.renew(br#"["ecs:RunTask=denied@1"]"#).unwrap();
+        let next = |calls: &mut Calls| calls.next("ecs", "RunTask").map(|trouble| trouble.kind);
+        assert_eq!((next(&mut calls), next(&mut calls)), (Some(Kind::Denied), None));
+        assert!(calls.renew(br#"["ecs:RunTask=tired"]"#).unwrap_err().contains("no trouble is named"));
+        assert_eq!(snapshot(&calls)["calls"]["ecs:RunTask"], 2);
     }
 }

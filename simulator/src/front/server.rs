@@ -76,6 +76,12 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
         let (status, answer) = world.holds().serve(parts.method.as_str(), &hold, query, &body).await;
         return Ok(json(status, &answer));
     }
+    if parts.uri.path() == "/_faults" {
+        return Ok(match world.change(|state| state.calls.renew(&body)) {
+            Ok(()) => json(200, &serde_json::json!({})),
+            Err(message) => json(400, &serde_json::json!({ "message": message })),
+        });
+    }
     let routed = match route::route(&parts, &body) {
         Ok(routed) => routed,
         Err(Stray { protocol, error }) => return Ok(protocol.respond(None, "", &Err(error), false)),
