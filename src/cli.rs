@@ -2,8 +2,12 @@
 //! as that option, unless it is given as a flag.
 
 use crate::{
-    inputs::{field::Overrides, stray},
-    report,
+    inputs::{
+        field::{FIELDS, Overrides},
+        stray,
+    },
+    outcome::Finding,
+    report, say,
     secret::Secret,
     surroundings::Variables,
 };
@@ -153,20 +157,40 @@ pub struct Pace {
     pub no_docker: bool,
 }
 
+/// Why the command line can't be read.
+#[derive(Debug)]
+pub enum Unread {
+    /// Whoever typed it reads how it is used; or has asked for it.
+    Usage(clap::Error),
+    /// The action's inputs are at fault.
+    Inputs(Vec<Finding>),
+}
+
+impl From<clap::Error> for Unread {
+    fn from(error: clap::Error) -> Unread {
+        Unread::Usage(error)
+    }
+}
+
 impl Cli {
     /// Parses the arguments, the program's name first, and fills in the action's inputs.
-    pub fn read(mut args: Vec<OsString>, variables: &Variables) -> Result<Command, clap::Error> {
+    pub fn read(mut args: Vec<OsString>, variables: &Variables) -> Result<Command, Unread> {
         if args.len() <= 1
-            && let Some(command) = input(variables, "command")
+            && let Some(name) = input(variables, "command")
         {
-            args.push(command.into());
+            if command().find_subcommand(name).is_none() {
+                return Err(Unread::Inputs(vec![no_command(name)]));
+            }
+            args.push(name.into());
         }
         let given = command().try_get_matches_from(&args)?;
         let named = given.subcommand_name().unwrap_or(DEFAULT);
-        if let Some(stray) = stray::find(&command(), named, variables) {
-            return Err(clap::Error::raw(clap::error::ErrorKind::UnknownArgument, stray + "\n"));
-        }
+        let mut findings = stray::find(&command(), named, variables);
         let from_inputs = inputs_not_given(&given, variables);
+        findings.extend(from_inputs.iter().filter_map(|(name, value)| not_taken(named, name, value)));
+        if !findings.is_empty() {
+            return Err(Unread::Inputs(findings));
+        }
         for (name, value) in &from_inputs {
             args.push(format!("--{name}={value}").into());
         }
@@ -288,6 +312,31 @@ fn inputs_not_given(given: &clap::ArgMatches, variables: &Variables) -> Vec<(Str
         .collect()
 }
 
+fn no_command(name: &str) -> Finding {
+    let command = command();
+    let known = command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
+    say::inputs::no_command(name, &known.filter(|known| *known != "help").collect::<Vec<_>>())
+}
+
+/// What is wrong with an input that isn't a field of the file: those are checked with the file.
+fn not_taken(named: &str, name: &str, value: &str) -> Option<Finding> {
+    if FIELDS.iter().any(|field| field.name == name) {
+        return None;
+    }
+    let alone = ["greenlight".to_owned(), named.to_owned(), format!("--{name}={value}")];
+    let error = command().try_get_matches_from(alone).err()?;
+    let command = command();
+    let arg = command.find_subcommand(named)?.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+    let words = arg.get_possible_values();
+    let words: Vec<&str> = words.iter().map(clap::builder::PossibleValue::get_name).collect();
+    let is_boolean = arg.get_default_values().iter().any(|value| value == "true" || value == "false");
+    Some(match (is_boolean, words.as_slice()) {
+        (true, _) => say::inputs::no_boolean(name, value),
+        (false, []) => say::inputs::not_taken(name, value, &error),
+        (false, words) => say::inputs::no_such_word(name, value, words),
+    })
+}
+
 /// An action's input: its name upper-cased, dashes kept; an empty one isn't given.
 fn input<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
     variables.get(&format!("INPUT_{}", name.to_uppercase())).map(str::trim)
@@ -315,7 +364,16 @@ mod tests {
     fn read(args: &[&str], inputs: &[(&str, &str)]) -> Result<Command, String> {
         let args = ["greenlight"].iter().chain(args).map(OsString::from).collect();
         let variables = inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), (*value).to_owned()));
-        Cli::read(args, &Variables::of(variables)).map_err(|error| error.to_string())
+        Cli::read(args, &Variables::of(variables)).map_err(told)
+    }
+
+    fn told(unread: Unread) -> String {
+        match unread {
+            Unread::Usage(error) => error.to_string(),
+            Unread::Inputs(findings) => {
+                findings.iter().map(|finding| format!("{} {}\n", finding.what, finding.fix)).collect()
+            }
+        }
     }
 
     fn deploy(args: &[&str], inputs: &[(&str, &str)]) -> Options {
@@ -357,8 +415,15 @@ mod tests {
     #[test]
     fn only_the_toolkits_booleans_are_booleans() {
         assert!(deploy(&["--force"], &[]).force);
-        let error = read(&[], &[("FORCE", "yes")]).unwrap_err();
-        assert!(error.contains("'yes'") && error.contains("--force"), "{error}");
+        assert!(read(&["--force=yes"], &[]).unwrap_err().contains("--force"));
+        insta::assert_snapshot!(
+            read(&[], &[("FORCE", "yes"), ("COMMENT", "off"), ("LOG-FORMAT", "xml")]).unwrap_err(),
+            @r"
+        The input `force` is the text `yes`, where a boolean is expected. Write `true` or `false`.
+        The input `log-format` can't be `xml`. Take one of `text` and `json`.
+        The input `comment` is the text `off`, where a boolean is expected. Write `true` or `false`.
+        "
+        );
     }
 
     #[test]
@@ -371,11 +436,13 @@ mod tests {
         let refused = |inputs: &[(&str, &str)]| {
             let inputs = inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), (*value).to_owned()));
             let job = Variables::of(inputs).with([("GITHUB_ACTIONS".to_owned(), "true".to_owned())]);
-            Cli::read(vec!["greenlight".into()], &job).map_err(|error| error.to_string())
+            Cli::read(vec!["greenlight".into()], &job).map_err(told)
         };
         assert!(refused(&[("ENVIRONMENT", "x"), ("GITHUB-TOKEN", "x"), ("SPEED", " ")]).is_ok());
         let error = refused(&[("ENVIROMENT", "x")]).unwrap_err();
         assert!(error.contains("no input `enviroment`") && error.contains("`environment`"), "{error}");
+        let error = refused(&[("COMMAND", "shipit")]).unwrap_err();
+        assert!(error.contains("The input `command` is `shipit`") && error.contains("`rollback`"), "{error}");
         let error = refused(&[("BUILD_ARGS", "A=1")]).unwrap_err();
         assert!(error.contains("Did you mean `build-args`?"), "{error}");
         let error = refused(&[("SPEED", "2")]).unwrap_err();

@@ -45,8 +45,9 @@ mod watch;
 
 use anyhow::Context;
 use attend::Errand;
-use cli::{Cli, Command};
+use cli::{Cli, Command, Options, Unread};
 use deploy::UpTo;
+use outcome::Stop;
 use std::{
     env,
     io::{self, Write},
@@ -68,7 +69,12 @@ fn main() -> ExitCode {
     }
     let command = match Cli::read(args, &variables) {
         Ok(command) => command,
-        Err(usage) => usage.exit(),
+        Err(Unread::Usage(usage)) => usage.exit(),
+        Err(Unread::Inputs(findings)) => {
+            let stop = Stop::invalid(findings).into();
+            let told = async { deploy::stopped_early(stop, &Options::usual(), &variables) };
+            return on(false, told).unwrap_or(ExitCode::FAILURE);
+        }
     };
     // A world serves traffic beside its job; a run only waits.
     let busy = matches!(command, Command::Rehearse(_) | Command::Simulator(_));

@@ -4,7 +4,7 @@
 
 use crate::{
     cli::command,
-    config::schema::Kind,
+    config::schema::{Kind, definition},
     inputs::{
         field::{FIELDS, Field, Section},
         stray,
@@ -253,6 +253,33 @@ fn option_tables() -> String {
     text.trim_end().to_owned() + "\n"
 }
 
+/// What stands below fields that hold more than a value, and what only a rehearsal reads.
+fn field_tables() -> String {
+    const NESTED: [(&str, &str); 6] = [
+        ("A check of kind `http`", "HttpCheck"),
+        ("A check of kind `run`", "RunCheck"),
+        ("A check of kind `load`", "LoadCheck"),
+        ("Under `against-blue` of `load`", "AgainstBlue"),
+        ("A check of kind `task`, and an entry of `before`", "OneOff"),
+        ("Under `rehearse`", "Rehearse"),
+    ];
+    let table = |(title, name): (&str, &'static str)| {
+        let definition = definition(name);
+        let fields = definition["properties"].as_object().unwrap().iter();
+        let lines = fields.map(|(field, schema)| {
+            let mut help = schema["description"].as_str().unwrap_or_default().replace('\n', " ");
+            let default = take_default(&mut help);
+            let needed =
+                definition["required"].as_array().is_some_and(|all| all.contains(&field.as_str().into()));
+            let default = if needed { "has to be given".to_owned() } else { default.unwrap_or_default() };
+            format!("| `{field}` | {default} | {} |\n", help.replace('|', "\\|"))
+        });
+        let lines: String = lines.collect();
+        format!("### {title}\n\n| field | default | meaning |\n|---|---|---|\n{lines}\n")
+    };
+    NESTED.map(table).concat().trim_end().to_owned() + "\n"
+}
+
 fn output_table() -> String {
     let lines = OUTPUTS.iter().map(|(name, help)| format!("| `{name}` | {help} |\n"));
     format!("| output | what it holds |\n|---|---|\n{}", lines.collect::<String>())
@@ -292,7 +319,7 @@ fn exit_table() -> String {
             NeedsAttention => ("it failed, and production isn't on blue, or is split", "told exactly"),
             StillRunning => ("the time limit is up; `status` attaches", "as told"),
             Cancelled => ("ended by a signal, after the stated policy ran", "as told"),
-            Superseded => ("a newer commit was deployed or queued", "as told"),
+            Superseded => ("kept free: no run of this version ends so", "as told"),
         };
         text.push_str(&format!("| {} | `{word}` | {when} | {production} |\n", word.code()));
     }
@@ -354,6 +381,7 @@ fn the_reference_has_the_tools_options() {
     let parts = [
         ("commands", command_table()),
         ("options", option_tables()),
+        ("fields", field_tables()),
         ("outputs", output_table()),
         ("exit codes", exit_table()),
     ];
@@ -373,10 +401,13 @@ fn examples_use_what_there_is() {
         let file = entry.unwrap().path();
         workflows.push((file.display().to_string(), fs::read_to_string(file).unwrap()));
     }
-    for page in ["README.md", "docs/migrate.md"] {
-        let text = fs::read_to_string(path(page)).unwrap();
+    let pages = fs::read_dir(path("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|page| page.extension().is_some_and(|extension| extension == "md"));
+    for page in pages.chain([path("README.md")]) {
+        let page = page.display().to_string();
+        let text = fs::read_to_string(&page).unwrap();
         let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
-        workflows.extend(blocks.map(|block| (page.to_owned(), block.to_owned())));
+        workflows.extend(blocks.map(|block| (page.clone(), block.to_owned())));
     }
     let known: BTreeSet<_> =
         inputs().into_iter().map(|row| row.name).chain(BESIDE.map(|(name, ..)| name.to_owned())).collect();

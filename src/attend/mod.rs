@@ -18,7 +18,7 @@ use crate::{
     outcome::{Outcome, Stop},
     report::Reporter,
     request::{Environment, Request},
-    say::refusals,
+    say::{self, refusals},
     surroundings::{Pace, Variables},
 };
 use anyhow::{Context as _, Result};
@@ -78,6 +78,10 @@ async fn go(
     let here = env::current_dir().context("there is no working directory")?;
     let inputs = inputs::read_for(Purpose::Attend, options, &here, variables)?;
     let checkout = cancel.unless(Checkout::of(&inputs.folder, variables)).await?;
+    if matches!(errand, Errand::Rollback { .. }) && options.image.is_some() {
+        let said = say::inputs::given_as("image", options.overrides.inputs.contains("image"));
+        report.tell(Event::Warning { text: say::attend::image_not_looked_at(&said) });
+    }
     report.tell(Event::Stage { stage: Stage::Read });
     let marker = deploy::marker(&inputs, &checkout, variables);
     let opened = Access::open(&inputs.request, variables, &marker, Limits::of(variables), report);

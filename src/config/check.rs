@@ -28,6 +28,8 @@ pub enum Wrong {
         expected: Kind,
         found: Value,
     },
+    /// A text with nothing in it.
+    Blank,
     Word {
         given: String,
         known: Vec<&'static str>,
@@ -113,6 +115,7 @@ impl Checker<'_> {
             complete = self.wrong(path, Wrong::MissingKey { key });
         }
         object.retain(|key, value| match properties.get(key) {
+            Some(schema) if is_blank(value, schema) => self.wrong(&path.key(key), Wrong::Blank),
             Some(schema) => self.value(value, schema, &path.key(key)),
             None => {
                 let known = properties.keys().map(String::as_str).collect();
@@ -151,6 +154,11 @@ impl Checker<'_> {
         self.problems.push(Problem { path: path.clone(), wrong });
         false
     }
+}
+
+/// An empty text says nothing. Under keys of the user's own it may: a variable that is empty.
+fn is_blank(value: &Value, schema: &'static Value) -> bool {
+    matches!(Kind::of(schema), Kind::Text(_)) && value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
 fn within(number: &Number, minimum: i64, maximum: i64) -> bool {

@@ -32,19 +32,25 @@ impl Follow<'_> {
     /// CodeDeploy carries on by itself what is asked of it here, and the post step finishes it.
     pub(super) async fn cancelled(&mut self) -> Outcome {
         let context = self.context;
-        let console = Some(deployment::look_at_console(&self.id));
+        let status = Some(deployment::STATUS_TELLS.to_owned());
         let (happened, next) = match self.phase {
             Some(Phase::Ended(End::Succeeded)) => (say::ended_well(&self.id), None),
-            Some(Phase::Ended(_)) => (say::ended_badly(&self.id), console),
+            Some(Phase::Ended(_)) => (say::ended_badly(&self.id), status),
             phase if self.goes_on() => {
-                let ready = (phase == Some(Phase::Ready)).then(|| say::waits_at_ready(&self.id));
-                (say::goes_on(&self.id, &self.told.status), ready.or(console))
+                let next = match phase {
+                    Some(Phase::Ready) => say::waits_at_ready(&self.id),
+                    _ => deployment::STATUS_FOLLOWS.to_owned(),
+                };
+                (say::goes_on(&self.id, &self.told.status), Some(next))
             }
             _ => {
                 self.hear_signal().await;
                 match self.heard.as_ref().and_then(|heard| heard.as_ref().err()) {
-                    None => (say::asked_to_stop(&self.id), console),
-                    Some(why) => (say::not_asked_to_stop(&self.id, why), console),
+                    None => (say::asked_to_stop(&self.id), status),
+                    Some(why) => {
+                        let next = deployment::STATUS_FOLLOWS.to_owned();
+                        (say::not_asked_to_stop(&self.id, why), Some(next))
+                    }
                 }
             }
         };

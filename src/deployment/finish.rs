@@ -102,7 +102,7 @@ async fn detached(context: &Context<'_>, left: &Left<'_>, id: &str, status: &str
     let mut outcome = Outcome::new(Word::Cancelled, say::goes_on(left.cancelled, id, status), production);
     outcome.next = Some(match phase {
         Phase::Ready => crate::say::cancel::waits_at_ready(id),
-        _ => deployment::look_at_console(id),
+        _ => deployment::STATUS_FOLLOWS.to_owned(),
     });
     outcome.deployment = Some(id.to_owned());
     outcome.task_definition = Some(left.undertaking.task_definition.clone());

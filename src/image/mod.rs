@@ -13,7 +13,7 @@ pub mod failure;
 mod imagetools;
 mod manifest;
 pub mod platform;
-mod reference;
+pub mod reference;
 pub mod tags;
 pub mod words;
 

@@ -13,13 +13,13 @@ use crate::{
         file,
         yaml::Path,
     },
-    image::words,
+    image::{reference::Reference, words},
     outcome::Finding,
     request::{
         Auth, Build, BuildAccount, Environment, ImageRequest, Request, Role, SecretSource,
         TaskDefinitionSource,
     },
-    say::inputs as say,
+    say::{image::not_a_reference, inputs as say},
     surroundings::Variables,
 };
 use sha2::{Digest, Sha256};
@@ -93,7 +93,11 @@ impl Assembly<'_> {
                 .filter_map(|field| self.source.given.get(&section.key(field.key)).cloned())
                 .collect();
             if !building.is_empty() {
-                self.findings.push(say::image_and_build(&building));
+                let said = say::given_as("image", self.options.overrides.inputs.contains("image"));
+                self.findings.push(say::image_and_build(&said, &building));
+            }
+            if Reference::parse(uri).is_none() {
+                self.findings.push(not_a_reference(uri));
             }
             return Some(ImageRequest::Given(uri.clone()));
         }
@@ -283,6 +287,9 @@ impl Assembly<'_> {
     ) -> Option<Role> {
         for (name, _) in session_tags.iter().filter(|(name, value)| !is_session_tag(name, value)) {
             self.add(|subject| say::session_tag(name, subject), &section.key("session-tags").key(name));
+        }
+        if tag_session == Some(false) && !session_tags.is_empty() {
+            self.add(say::tags_of_no_session, &section.key("session-tags"));
         }
         let Some(arn) = arn else {
             if external_id.is_some() && !self.is_told(&section.key("role")) {

@@ -2,7 +2,7 @@
 
 use super::FILES;
 use crate::{
-    config::yaml::{self, Path},
+    config::yaml::{self, Path, Step},
     outcome::{Finding, Place, Stop},
     say,
 };
@@ -70,8 +70,13 @@ impl Source {
     }
 
     pub fn subject(&self, path: &Path) -> Subject {
-        if let Some((_, said)) = self.given.iter().find(|(given, _)| path.starts_with(given)) {
-            return Subject { said: said.clone(), place: None };
+        if let Some((given, said)) = self.given.iter().find(|(given, _)| path.starts_with(given)) {
+            let said = match path.0.get(given.0.len()..) {
+                // An entry of a list is told by its value.
+                None | Some([] | [Step::Index(_)]) => said.clone(),
+                Some(inside) => format!("`{}` in {said}", Path(inside.to_vec())),
+            };
+            return Subject { said, place: None };
         }
         let text = self.text.as_deref();
         // A value that was merged in from elsewhere has the line of what holds it.
@@ -95,6 +100,11 @@ impl Source {
 }
 
 impl Subject {
+    /// One of the action's.
+    pub fn input(name: &str) -> Subject {
+        Subject { said: say::inputs::given_as(name, true), place: None }
+    }
+
     pub fn finding(&self, what: String, fix: impl Into<String>) -> Finding {
         Finding { what, fix: fix.into(), place: self.place.clone() }
     }

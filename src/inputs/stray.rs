@@ -1,15 +1,15 @@
 //! Inputs of the action that its command doesn't take: a name that is mistyped must not be lost
 //! without a word.
 
-use crate::{config::facts, say, surroundings::Variables};
+use crate::{config::facts, outcome::Finding, say, surroundings::Variables};
 
 /// Inputs that aren't options.
 pub const BESIDE: [&str; 3] = ["command", "github-token", super::build::SECRETS];
 
-/// What is wrong with the first such input of a job. An empty one isn't given.
-pub fn find(cli: &clap::Command, command: &str, variables: &Variables) -> Option<String> {
+/// What is wrong with such inputs of a job. An empty one isn't given.
+pub fn find(cli: &clap::Command, command: &str, variables: &Variables) -> Vec<Finding> {
     if variables.get("GITHUB_ACTIONS") != Some("true") {
-        return None;
+        return Vec::new();
     }
     let takes = |command: &clap::Command, name: &str| {
         command.get_arguments().any(|option| option.get_long() == Some(name))
@@ -18,7 +18,7 @@ pub fn find(cli: &clap::Command, command: &str, variables: &Variables) -> Option
         variables.get(name)?;
         Some(name.strip_prefix("INPUT_")?.to_lowercase())
     });
-    for name in given.filter(|name| !BESIDE.contains(&name.as_str())) {
+    let stray = |name: String| {
         let takers: Vec<&str> = cli
             .get_subcommands()
             .filter(|command| takes(command, &name))
@@ -29,9 +29,7 @@ pub fn find(cli: &clap::Command, command: &str, variables: &Variables) -> Option
             let options = options.filter_map(clap::Arg::get_long).chain(BESIDE);
             return Some(say::inputs::unknown_input(&name, facts::nearest(&name, options)));
         }
-        if !takers.contains(&command) {
-            return Some(say::inputs::input_of_another(&name, &takers, command));
-        }
-    }
-    None
+        (!takers.contains(&command)).then(|| say::inputs::input_of_another(&name, &takers, command))
+    };
+    given.filter(|name| !BESIDE.contains(&name.as_str())).filter_map(stray).collect()
 }

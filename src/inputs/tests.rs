@@ -118,7 +118,7 @@ fn flags_and_inputs_go_over_the_file() {
 #[test]
 fn without_a_file_flags_are_enough() {
     let folder = folder(&[]);
-    let args = ["--image", "x@sha256:0", "--region", "eu-central-1", "--cluster", "c", "--service", "s"];
+    let args = ["--image", "hello:1", "--region", "eu-central-1", "--cluster", "c", "--service", "s"];
     let request = read_in(&folder, &args, &[]).unwrap().request;
     assert_eq!((request.service.as_str(), request.environment.name.as_str()), ("s", "production"));
 }
@@ -189,9 +189,9 @@ auth: oidcc
     greenlight.yml:2: `imagee` is a key that Greenlight doesn't know. Did you mean `image`?
     greenlight.yml:4: `image.repository` is `111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello:v1`, which ECR doesn't take as a name. Give the repository's name alone, without host, tag or digest: the registry is the build account's.
     greenlight.yml:5: The build's context app isn't a folder. Let `context` name the folder that the image is built from.
-    greenlight.yml:6: `linux` is no platform. Write `linux/amd64` or `linux/arm64`.
+    greenlight.yml:6: `image.platforms[0]` is `linux`, which is no platform. Write `linux/amd64` or `linux/arm64`.
     greenlight.yml:7: `image.tags[0]` names `{comit}`, which stands for nothing. Did you mean `commit`?
-    greenlight.yml:7: `a/b` is no tag that a registry takes. A tag has up to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two.
+    greenlight.yml:7: `image.tags[1]` is `a/b`, which is no tag that a registry takes. A tag has up to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two.
     greenlight.yml:8: `image.build-args` is a list, where a mapping is expected. Write `build-args:` and under it a line for each, as `name: value`.
     greenlight.yml:11: Environment `production` has no `cluster`. Add `cluster:` to it, or give `--cluster` (as an action: the input `cluster`).
     greenlight.yml:12: `environments.production.role` is `greenlight-deploy`, which is no role's ARN. Write it as `arn:aws:iam::123456789012:role/NAME`.
@@ -240,7 +240,7 @@ environments:
     let args = ["--image", "x", "--build-args", "A=1", "--auth", "oidc"];
     insta::assert_snapshot!(findings(&[], &args, &[("CONTEXT", "app"), ("CONTAINER-PORT", "0"), ("SESSION-TAGS", "x")]), @"
     The input `session-tags` has a line that isn't `NAME=VALUE`: `x`. Write one `NAME=VALUE` a line.
-    The input `container-port` is the number 0, where a whole number from 1 to 65535 is expected. Write the number, without quotes.
+    The input `container-port` is the number 0, where a whole number from 1 to 65535 is expected. Write the number alone.
     `--image` ships an image as it is, but the input `context` and `--build-args` would build one. Leave out either the image or what describes the build.
     Environment `production` has no `region`. Add `region:` to it, or give `--region` (as an action: the input `region`).
     Environment `production` has no `cluster`. Add `cluster:` to it, or give `--cluster` (as an action: the input `cluster`).
@@ -262,5 +262,33 @@ fn files_that_are_no_configuration() {
     insta::assert_snapshot!(findings(&[("greenlight.yml", "a:\n  b: 1\n c: 2\n")], &[], &[]), @"greenlight.yml:3: greenlight.yml is no valid YAML: did not find expected key. Correct the line; mind the indentation and put texts with special characters in quotes.");
     insta::assert_snapshot!(findings(&[("greenlight.yml", "- a\n")], &["--image", "x"], &[]), @"greenlight.yml: greenlight.yml is a list, where a mapping is expected. Known under it: `service`, `image`, `build-account`, `environments`, `auth` and `rehearse`.");
     insta::assert_snapshot!(findings(&[("greenlight.yml", "environments: [a]\n")], &["--image", "x"], &[]), @"greenlight.yml:1: `environments` is a list, where a mapping is expected. Write `environments:` and under it a line for each, as `name: value`.");
-    insta::assert_snapshot!(findings(&[], &["--config", "other.yml"], &[]), @"The configuration other.yml can't be read: No such file or directory (os error 2). Name an existing file with `--config`, or leave it out.");
+    insta::assert_snapshot!(findings(&[], &["--config", "other.yml"], &[]), @"The configuration other.yml can't be read: No such file or directory (os error 2). Name an existing file with `--config` (as an action: the input `config`), or leave it out.");
+}
+
+#[test]
+fn what_came_as_an_input_is_told_as_one() {
+    let text = format!("{HELLO}  path: ''\n").replace("cluster: prod", "cluster: ' '");
+    let files = [("greenlight.yml", text.as_str()), ("Dockerfile", "FROM scratch\n")];
+    let inputs = [
+        ("PLATFORMS", "linux/amd64\nlinux"),
+        ("VALIDATE", "- http: {path: /, timeout: soon}"),
+        ("TAG-SESSION", "false"),
+        ("SESSION-TAGS", "team=web"),
+        ("APPSPEC", "appspec.yml"),
+        ("BEFORE", "migrate"),
+    ];
+    insta::assert_snapshot!(findings(&files, &[], &inputs), @r"
+    `[0].http.timeout` in the input `validate` is `soon`, which is no span of time. Write it as `90s`, `30m` or `1h 30m`.
+    The input `before` is the text `migrate`, where a list is expected. Write it as YAML, a line for each, as `- …`.
+    The input `platforms` is `linux`, which is no platform. Write `linux/amd64` or `linux/arm64`.
+    The input `session-tags` gives tags, but `tag-session: false` keeps the session without any. Leave one of both out.
+    There is no file appspec.yml, which `appspec` names. Let `appspec` name an existing file; its path starts at the working directory.
+    greenlight.yml:11: `environments.production.cluster` is empty. Give it a value, or leave it out.
+    greenlight.yml:17: `rehearse.path` is empty. Give it a value, or leave it out.
+    ");
+    let inputs = [("IMAGE", "Not An Image"), ("TARGET", "release")];
+    insta::assert_snapshot!(findings(&[("greenlight.yml", HELLO)], &[], &inputs), @r"
+    The input `image` ships an image as it is, but the input `target` would build one. Leave out either the image or what describes the build.
+    The image `Not An Image` is no reference to one. Write it as `HOST/NAME:TAG` or `HOST/NAME@sha256:DIGEST`.
+    ");
 }

@@ -40,6 +40,11 @@ fn started_by(found: &Found) -> String {
     format!("{by}{}, environment {environment}{}", commit.unwrap_or_default(), run.unwrap_or_default())
 }
 
+/// `said` names the flag or the input.
+pub fn image_not_looked_at(said: &str) -> String {
+    format!("Nothing is shipped, so {said} isn't looked at: `to` names what production goes back to.")
+}
+
 pub fn approval(id: &str, found: Option<&Found>, task_definition: &str, course: &Course) -> String {
     let mut lines = vec![format!("Let deployment {id} go on, which waits at Ready")];
     lines.push(format!("  {}", whose(id, found)));

@@ -1,6 +1,6 @@
 //! What is said of a run that was cancelled.
 
-use super::deployment::{look_at_console, revision};
+use super::deployment::revision;
 use crate::{
     event::Stage,
     outcome::{Finding, Outcome, Word},
@@ -89,8 +89,7 @@ pub fn goes_on(id: &str, status: &str) -> String {
 pub fn waits_at_ready(id: &str) -> String {
     format!(
         "Deployment {id} waits at Ready, and CodeDeploy stops it when that wait is over: run the same again, which attaches to \
-         it. {}",
-        look_at_console(id)
+         it, or stop it with `greenlight rollback`."
     )
 }
 

@@ -14,6 +14,7 @@ pub const TERMINATION_WAIT: &str = "blue stands by until the termination wait is
 pub const PRODUCTION_UNREAD: &str = "What production is on could not be read.";
 pub const STATUS_FOLLOWS: &str =
     "`greenlight status` follows it to its end, `greenlight rollback` takes it back.";
+pub const STATUS_TELLS: &str = "`greenlight status` says what becomes of it.";
 pub const FIX_AND_DEPLOY: &str = "Mend the cause and deploy again; nothing has to be cleaned up.";
 pub const ENDED_MEANWHILE: &str = "it had ended meanwhile";
 pub const NO_ANSWER: &str = "no answer in time";

@@ -158,7 +158,7 @@ pub fn other_platform(platforms: &[Platform], wanted: &Platform) -> Finding {
 
 pub fn not_a_reference(uri: &str) -> Finding {
     Finding::new(
-        format!("`{uri}` is no reference to an image."),
+        format!("The image `{uri}` is no reference to one."),
         "Write it as `HOST/NAME:TAG` or `HOST/NAME@sha256:DIGEST`.",
     )
 }

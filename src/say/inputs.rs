@@ -17,7 +17,7 @@ use crate::{
     request::LoadCheck,
 };
 use serde_json::Value;
-use std::{io, path::Path, time::Duration};
+use std::{error::Error, io, path::Path, time::Duration};
 
 pub const NOT_A_BOOLEAN: &str = "a boolean is one of true, True, TRUE, false, False and FALSE";
 pub const NOT_A_SPEED: &str = "the speed is a number above 0";
@@ -27,27 +27,53 @@ pub fn given_as(name: &str, input: bool) -> String {
     if input { format!("the input `{name}`") } else { format!("`--{name}`") }
 }
 
-pub fn unknown_input(name: &str, nearest: Option<&str>) -> String {
+pub fn unknown_input(name: &str, nearest: Option<&str>) -> Finding {
     let fix = match nearest {
         Some(nearest) => format!("Did you mean `{nearest}`?"),
         None => "Take it out of the step's `with:`.".to_owned(),
     };
-    format!("there is no input `{name}`. {fix}")
+    Finding::new(format!("There is no input `{name}`."), fix)
 }
 
-pub fn input_of_another(name: &str, takers: &[&str], command: &str) -> String {
-    let takers: Vec<String> = takers.iter().map(|taker| format!("`{taker}`")).collect();
-    format!(
-        "the input `{name}` is for {}, and the command is `{command}`. Take it out of the step's `with:`, or \
-         name another `command:` there.",
-        takers.join(" and ")
+pub fn input_of_another(name: &str, takers: &[&str], command: &str) -> Finding {
+    Finding::new(
+        format!(
+            "The input `{name}` is for {}, and the command is `{command}`.",
+            list(takers.iter().copied())
+        ),
+        "Take it out of the step's `with:`, or name another `command:` there.",
+    )
+}
+
+pub fn no_command(name: &str, known: &[&str]) -> Finding {
+    Finding::new(
+        format!("The input `command` is `{name}`, and there is no such command."),
+        did_you_mean(name, known.iter().copied()),
+    )
+}
+
+pub fn no_boolean(name: &str, value: &str) -> Finding {
+    let found = Value::String(value.to_owned());
+    wrong_kind(&Subject::input(name), &Kind::Boolean, &found, name)
+}
+
+pub fn no_such_word(name: &str, value: &str, known: &[&str]) -> Finding {
+    wrong_word(&Subject::input(name), value, known)
+}
+
+/// For a reason that only the option's own reader knows.
+pub fn not_taken(name: &str, value: &str, why: &dyn Error) -> Finding {
+    let why = why.source().map_or_else(|| why.to_string(), ToString::to_string);
+    Finding::new(
+        format!("The input `{name}` can't be `{value}`: {why}."),
+        "Correct it under the step's `with:`.",
     )
 }
 
 pub fn unreadable(file: &Path, error: &io::Error) -> Finding {
     Finding::new(
         format!("The configuration {} can't be read: {error}.", file.display()),
-        "Name an existing file with `--config`, or leave it out.",
+        "Name an existing file with `--config` (as an action: the input `config`), or leave it out.",
     )
 }
 
@@ -99,14 +125,9 @@ pub fn problem(problem: &Problem, subject: &Subject) -> Finding {
         Wrong::MissingKey { key } => {
             subject.finding(format!("{said} has no `{key}`."), format!("Add `{key}:`."))
         }
-        Wrong::Kind { expected, found } => subject.finding(
-            format!("{said} is {}, where {} is expected.", found_kind(found), expected_kind(expected)),
-            example(expected, problem.path.name()),
-        ),
-        Wrong::Word { given, known } => subject.finding(
-            format!("{said} can't be `{given}`."),
-            format!("Take one of {}.", list(known.iter().copied())),
-        ),
+        Wrong::Kind { expected, found } => wrong_kind(subject, expected, found, problem.path.name()),
+        Wrong::Word { given, known } => wrong_word(subject, given, known),
+        Wrong::Blank => blank(subject),
         Wrong::Form { form, given } => {
             let (is, write) = form_of(form);
             subject.finding(format!("{said} is `{given}`, which is no {is}."), write)
@@ -116,6 +137,21 @@ pub fn problem(problem: &Problem, subject: &Subject) -> Finding {
             format!("Known here: {}.", list(known.iter().copied())),
         ),
     }
+}
+
+fn wrong_kind(subject: &Subject, expected: &Kind, found: &Value, key: &str) -> Finding {
+    let (found, wanted) = (found_kind(found), expected_kind(expected));
+    subject.finding(
+        format!("{} is {found}, where {wanted} is expected.", capital(&subject.said)),
+        example(expected, key, subject.place.is_some()),
+    )
+}
+
+fn wrong_word(subject: &Subject, given: &str, known: &[&str]) -> Finding {
+    subject.finding(
+        format!("{} can't be `{given}`.", capital(&subject.said)),
+        format!("Take one of {}.", list(known.iter().copied())),
+    )
 }
 
 pub fn missing(key: &str, environment: &str, subject: &Subject) -> Finding {
@@ -148,9 +184,9 @@ pub fn not_a_repository(name: &str, subject: &Subject) -> Finding {
     subject.finding(format!("{} is `{name}`, which ECR doesn't take as a name.", capital(&subject.said)), fix)
 }
 
-pub fn image_and_build(said: &[String]) -> Finding {
+pub fn image_and_build(image: &str, said: &[String]) -> Finding {
     Finding::new(
-        format!("`--image` ships an image as it is, but {} would build one.", super::and(said)),
+        format!("{} ships an image as it is, but {} would build one.", capital(image), super::and(said)),
         "Leave out either the image or what describes the build.",
     )
 }
@@ -194,6 +230,16 @@ pub fn external_id_without_role(subject: &Subject) -> Finding {
     )
 }
 
+pub fn tags_of_no_session(subject: &Subject) -> Finding {
+    subject.finding(
+        format!(
+            "{} gives tags, but `tag-session: false` keeps the session without any.",
+            capital(&subject.said)
+        ),
+        "Leave one of both out.",
+    )
+}
+
 pub fn session_tag(name: &str, subject: &Subject) -> Finding {
     subject.finding(
         format!("The session tag `{name}` isn't one that STS takes."),
@@ -220,19 +266,26 @@ pub fn no_context(path: &str, subject: &Subject) -> Finding {
 pub fn no_dockerfile(path: &str, subject: &Subject) -> Finding {
     subject.finding(
         format!("There is no Dockerfile at {path}."),
-        "Let `dockerfile` name it; its path starts at the folder of greenlight.yml.",
+        format!("Let `dockerfile` name it; its path starts at {}.", start_of_paths(subject)),
     )
 }
 
 pub fn no_file(key: &str, path: &str, subject: &Subject) -> Finding {
     subject.finding(
         format!("There is no file {path}, which `{key}` names."),
-        format!("Let `{key}` name an existing file; its path starts at the folder of greenlight.yml."),
+        format!("Let `{key}` name an existing file; its path starts at {}.", start_of_paths(subject)),
     )
 }
 
+fn start_of_paths(subject: &Subject) -> &'static str {
+    if subject.place.is_some() { "the folder of greenlight.yml" } else { "the working directory" }
+}
+
 pub fn not_a_platform(platform: &str, subject: &Subject) -> Finding {
-    subject.finding(format!("`{platform}` is no platform."), "Write `linux/amd64` or `linux/arm64`.")
+    subject.finding(
+        format!("{} is `{platform}`, which is no platform.", capital(&subject.said)),
+        "Write `linux/amd64` or `linux/arm64`.",
+    )
 }
 
 pub fn unknown_word(word: &str, known: &[&str], subject: &Subject) -> Finding {
@@ -244,7 +297,7 @@ pub fn unknown_word(word: &str, known: &[&str], subject: &Subject) -> Finding {
 
 pub fn unsound_tag(tag: &str, subject: &Subject) -> Finding {
     subject.finding(
-        format!("`{tag}` is no tag that a registry takes."),
+        format!("{} is `{tag}`, which is no tag that a registry takes.", capital(&subject.said)),
         "A tag has up to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two.",
     )
 }
@@ -411,10 +464,12 @@ fn expected_kind(kind: &Kind) -> String {
     }
 }
 
-fn example(kind: &Kind, key: &str) -> String {
+fn example(kind: &Kind, key: &str, in_file: bool) -> String {
     match kind {
         Kind::Text(_) => format!("Write `{key}: \"…\"`; a text with braces or colons needs its quotes."),
-        Kind::Integer { .. } | Kind::Number => "Write the number, without quotes.".into(),
+        Kind::Integer { .. } | Kind::Number if in_file => "Write the number, without quotes.".into(),
+        Kind::Integer { .. } | Kind::Number => "Write the number alone.".into(),
+        Kind::List(_) if !in_file => "Write it as YAML, a line for each, as `- …`.".into(),
         Kind::Boolean => "Write `true` or `false`.".into(),
         Kind::Word(words) => format!("Take one of {}.", list(words.iter().copied())),
         Kind::List(_) => format!("Write `{key}:` and under it a line for each, as `- …`."),

@@ -5,11 +5,7 @@ use simulator::{CallFault, Fault, World};
 use std::path::Path;
 
 pub fn opening(world: &World, url: &str, docker: bool) -> String {
-    let by = if docker {
-        "containers run by Docker"
-    } else {
-        "stand-ins in this process, for there is no Docker engine"
-    };
+    let by = if docker { "containers run by Docker" } else { "stand-ins in this process, without Docker" };
     format!(
         "A local world plays AWS and GitHub at {}× speed; production is {url}, its tasks are {by}.",
         world.speed()

@@ -1,0 +1,185 @@
+//! The action's inputs, one by one: what is wrong with one is told in a sentence that names it, with
+//! exit code 2, and nothing is written.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, Weak},
+};
+use support::{Done, Project, World};
+
+/// The world of examples/hello.
+fn hello() -> Arc<World> {
+    static WORLD: Mutex<Weak<World>> = Mutex::new(Weak::new());
+    World::shared(&WORLD, World::hello)
+}
+
+/// The action's inputs.
+fn inputs() -> BTreeSet<String> {
+    let action: Value = serde_yaml::from_str(&std::fs::read_to_string("action.yml").unwrap()).unwrap();
+    action["inputs"].as_object().unwrap().keys().cloned().collect()
+}
+
+/// A plan as the action's step, with these inputs; the runner passes all others as empty texts.
+fn plan(world: &World, given: &[(&str, &str)]) -> Done {
+    let mut run = world.run(&[]).env("GITHUB_ACTIONS", "true").input("command", "plan");
+    for input in inputs().iter().filter(|input| *input != "command") {
+        run = run.input(input, "");
+    }
+    given.iter().fold(run, |run, (name, value)| run.input(name, value)).end()
+}
+
+/// Names that only AWS, GitHub or nobody can judge: any text is one.
+const ANY_TEXT: [&str; 9] = [
+    "allow-unknown-keys",
+    "application",
+    "alarms",
+    "cluster",
+    "deployment-config",
+    "deployment-group",
+    "github-token",
+    "service",
+    "target",
+];
+
+#[test]
+fn unset_inputs_are_empty_and_not_given() {
+    let world = hello();
+    plan(&world, &[]).expect(0, "planned");
+    plan(&world, &[("environment", "  "), ("force", "\n"), ("tags", " \n ")]).expect(0, "planned");
+}
+
+#[test]
+fn an_input_that_is_wrong_is_named() {
+    let world = hello();
+    let before = world.written();
+    for name in inputs() {
+        // A deployment and what to go back to are of other commands: that is what is told of them.
+        if ANY_TEXT.contains(&name.as_str()) {
+            continue;
+        }
+        let done = plan(&world, &[(&name, "¿?")]).expect(2, "invalid");
+        let findings = done.told("finished")["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), 1, "{name}: {}", done.ended.said());
+        let text = format!("{} {}", findings[0]["what"], findings[0]["fix"]);
+        let named = [format!("`{name}`"), format!("The {name} `"), format!("There is no {name} `")];
+        assert!(named.iter().any(|named| text.contains(named)), "{name}: {text}");
+        assert!(!findings[0]["fix"].as_str().unwrap().is_empty(), "{name}: {text}");
+        assert_eq!((done.output("outcome"), done.output("exit-code")), ("invalid", "2"), "{name}");
+        assert!(done.ended.said().contains("::error "), "{name}: {}", done.ended.said());
+        assert!(done.summary.contains("Invalid configuration"), "{name}: {}", done.summary);
+    }
+    assert_eq!(world.written(), before);
+}
+
+/// As people write them in YAML; to GitHub both are texts.
+#[test]
+fn a_boolean_is_true_or_false() {
+    let world = hello();
+    let reference = std::fs::read_to_string("docs/reference.md").unwrap();
+    let is_boolean = |name: &str| {
+        let row = reference.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap();
+        row.contains("| `true` |") || row.contains("| `false` |")
+    };
+    let options: Vec<String> =
+        inputs().into_iter().filter(|name| !["command", "github-token"].contains(&name.as_str())).collect();
+    let booleans: Vec<&String> = options.iter().filter(|name| is_boolean(name)).collect();
+    assert!(booleans.len() >= 10, "{booleans:?}");
+    for name in booleans {
+        plan(&world, &[(name, "yes")]).expect(2, "invalid").says(&[
+            &format!("The input `{name}` is the text `yes`, where a boolean is expected."),
+            "Write `true` or `false`.",
+        ]);
+        plan(&world, &[(name, "True")]).expect(0, "planned");
+    }
+}
+
+#[test]
+fn all_inputs_that_are_wrong_are_told_in_one_go() {
+    let given = [("enviroment", "production"), ("force", "on"), ("log-format", "xml"), ("to", "hello:1")];
+    plan(&hello(), &given).expect(2, "invalid").says(&[
+        "There is no input `enviroment`.",
+        "Did you mean `environment`?",
+        "The input `to` is for `rollback`, and the command is `plan`.",
+        "The input `force` is the text `on`",
+        "The input `log-format` can't be `xml`.",
+        "The configuration has 4 errors, so nothing was done.",
+        "Production is untouched.",
+    ]);
+}
+
+#[test]
+fn contradictions_name_both_sides() {
+    let world = hello();
+    let contradicts = |given: &[(&str, &str)], parts: &[&str]| {
+        plan(&world, given).expect(2, "invalid").says(parts);
+    };
+    let image = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/hello:1";
+    contradicts(
+        &[("image", image), ("dockerfile", "Dockerfile")],
+        &["The input `image` ships an image as it is, but the input `dockerfile` would build one."],
+    );
+    contradicts(
+        &[("tag-session", "false"), ("session-tags", "team=web")],
+        &["The input `session-tags` gives tags, but `tag-session: false` keeps the session without any."],
+    );
+    contradicts(
+        &[("account", "333333333333")],
+        &["The input `account` is `333333333333`", "is in another account"],
+    );
+    contradicts(&[("images", "app=hello:1")], &["The container `app` gets the image of this run"]);
+}
+
+/// What a rollback goes back to has a name of its own.
+#[test]
+fn an_image_means_nothing_to_a_rollback() {
+    let world = hello();
+    let run =
+        world.run(&[]).env("GITHUB_ACTIONS", "true").input("command", "rollback").input("image", "hello:1");
+    let done = run.end();
+    done.says(&[
+        "Nothing is shipped, so the input `image` isn't looked at: `to` names what production goes back to.",
+    ]);
+}
+
+/// A file that is wrong is told with its line, whatever the value is.
+#[test]
+fn a_value_of_another_kind_is_told_with_its_line() {
+    let world = hello();
+    let schema: Value =
+        serde_json::from_str(&std::fs::read_to_string("docs/greenlight.schema.json").unwrap()).unwrap();
+    let fields = |definition: &str| -> Vec<String> {
+        schema["definitions"][definition]["properties"].as_object().unwrap().keys().cloned().collect()
+    };
+    let before = world.written();
+    for (definition, section) in [
+        ("Environment", "    cluster: prod\n"),
+        ("Image", "  repository: hello\n"),
+        ("BuildAccount", "build-account:\n"),
+    ] {
+        let indent = if definition == "Environment" { "    " } else { "  " };
+        let mut lines = String::new();
+        let fields = fields(definition);
+        let project = Project::with(|files| {
+            let text = files.read("greenlight.yml");
+            for field in fields.iter().filter(|field| !text.contains(&format!("{indent}{field}:"))) {
+                // Neither a text, nor a number, a boolean, a list, nor a mapping of texts.
+                lines += &format!("{indent}{field}: {{a: {{b: [1]}}}}\n");
+            }
+            files.write("greenlight.yml", &text.replace(section, &format!("{section}{lines}")));
+        });
+        let done = world.run_in(project.folder(), &["plan"]).end().expect(2, "invalid");
+        let findings = done.told("finished")["findings"].as_array().unwrap().clone();
+        for field in lines.lines().map(|line| line.split(':').next().unwrap().trim()) {
+            let told = findings.iter().any(|finding| {
+                let names = finding["what"].as_str().unwrap().contains(&format!(".{field}"));
+                names && finding["place"]["file"] == "greenlight.yml" && finding["place"]["line"].is_u64()
+            });
+            assert!(told, "{field}: {findings:?}");
+        }
+    }
+    assert_eq!(world.written(), before);
+}
