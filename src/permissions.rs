@@ -164,15 +164,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// What people copy is what rehearsals enforce.
+    /// What people copy is what rehearsals enforce. `UPDATE=1 cargo test -p greenlight --bin greenlight
+    /// permissions` writes examples/iam and docs/permissions.md anew.
     #[test]
     fn the_documented_policies_are_these() {
-        let page = std::fs::read_to_string("docs/permissions.md").unwrap();
-        let documented: Vec<Value> = page
-            .split("```json\n")
-            .skip(1)
-            .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
-            .collect();
         let scope = Scope {
             partition: "aws",
             build_account: "111111111111",
@@ -190,13 +185,32 @@ mod tests {
                 .to_vec(),
         };
         let enforced = [
-            build_role(&scope),
-            deploy_role(&scope),
-            deploy_role_tasks(&scope),
-            deploy_role_optional(&scope),
-            repository("aws", "222222222222"),
+            ("build", build_role(&scope)),
+            ("deploy", deploy_role(&scope)),
+            ("deploy-tasks", deploy_role_tasks(&scope)),
+            ("deploy-optional", deploy_role_optional(&scope)),
+            ("repository", repository("aws", "222222222222")),
         ];
-        // The two trust policies come before their role's permissions.
-        assert_eq!([1, 3, 4, 5, 6].map(|i| documented[i].clone()), enforced);
+        for (name, policy) in enforced {
+            check(&format!("examples/iam/{name}.json"), name, &policy);
+        }
+    }
+
+    /// A file that people copy, and the page that shows it.
+    fn check(file: &str, name: &str, policy: &Value) {
+        const PAGE: &str = "docs/permissions.md";
+        let text = serde_json::to_string_pretty(policy).unwrap() + "\n";
+        let page = std::fs::read_to_string(PAGE).unwrap();
+        let (before, rest) = page.split_once(&format!("(../{file})")).unwrap();
+        let (between, rest) = rest.split_once("```json\n").unwrap();
+        let (shown, after) = rest.split_once("```").unwrap();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(file, &text).unwrap();
+            let page = format!("{before}(../{file}){between}```json\n{text}```{after}");
+            return std::fs::write(PAGE, page).unwrap();
+        }
+        let copied: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        assert_eq!(&copied, policy, "{file}");
+        assert_eq!(&serde_json::from_str::<Value>(shown).unwrap(), policy, "{name} in {PAGE}");
     }
 }

@@ -3,8 +3,13 @@
 
 use super::{assemble::Assembly, source::Source};
 use crate::{
+    cli::boolean,
     config::{facts, file, yaml::Path},
-    image::{attributes, words},
+    image::{
+        attributes::{self, Attribute},
+        reference::Reference,
+        words,
+    },
     request::{BuildSecret, Builder, Driver, OwnBuilder, SecretSource},
     say::build as say,
     secret::Secret,
@@ -127,7 +132,8 @@ impl Assembly<'_> {
     pub(super) fn caches(&mut self, caches: &[String], section: &Path) {
         for (at, cache) in caches.iter().enumerate() {
             let path = section.index(at);
-            let Some(attributes) = attributes::read(cache) else {
+            let attributes = attributes::read(cache).filter(|attributes| is_cache(attributes));
+            let Some(attributes) = attributes else {
                 self.add(|subject| say::not_a_cache(cache, subject), &path);
                 continue;
             };
@@ -142,8 +148,10 @@ impl Assembly<'_> {
     /// Whether it is a yes or a no, or what buildx takes beside those.
     pub(super) fn attestation(&mut self, value: Option<String>, path: &Path) -> Option<String> {
         let value = value?;
-        let sound = matches!(value.as_str(), "true" | "false")
-            || attributes::read(&value).is_some_and(|all| all.iter().all(|(_, value)| value.is_some()));
+        if let Ok(value) = boolean(&value) {
+            return Some(value.to_string());
+        }
+        let sound = attributes::read(&value).is_some_and(|all| all.iter().all(|(_, value)| value.is_some()));
         if !sound {
             self.add(|subject| say::not_an_attestation(&value, subject), path);
         }
@@ -262,6 +270,13 @@ fn pairs(text: &str) -> Vec<Option<(String, String)>> {
         rest = after.trim_start();
     }
     pairs
+}
+
+/// A word alone is a short form, or the reference of a cache in a registry.
+fn is_cache(attributes: &[Attribute]) -> bool {
+    let [(alone, None)] = attributes else { return true };
+    // A word that nobody knows is told as one.
+    words::Words::any().expand_in_tag(alone).map_or(true, |text| Reference::parse(&text).is_some())
 }
 
 #[cfg(test)]
