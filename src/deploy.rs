@@ -140,7 +140,13 @@ async fn stages(
     let shipped = image::ship(&plan.image, access.registry(), variables, report, cancel);
     let image = cancel.within(grace::STOP, shipped).await;
     let image = image.unwrap_or_else(|| Err(cancelled().into()))?;
-    cancel.unless(async {}).await?;
+    // What an earlier run has deployed was scanned before.
+    match &plan.scan {
+        Some(rule) if plan.deployment.attach.is_none() => {
+            cancel.unless(image::scan::judge(rule, &image, &access, report, pace)).await??;
+        }
+        _ => cancel.unless(async {}).await?,
+    }
 
     report.tell(Event::Stage { stage: Stage::TaskDefinition });
     report.keep(name::REGISTERING, plan.task_definition.document.family());

@@ -23,7 +23,6 @@ pub struct Scope<'a> {
 
 /// The build role: push to one repository, and go on into the deploy role.
 pub fn build_role(scope: &Scope<'_>) -> Value {
-    let Scope { partition, build_account, build_region, repository, .. } = scope;
     let mut statements = vec![
         allow(&["ecr:GetAuthorizationToken"], json!("*")),
         allow(
@@ -39,13 +38,41 @@ pub fn build_role(scope: &Scope<'_>) -> Value {
                 "ecr:PutImage",
                 "ecr:UploadLayerPart",
             ],
-            json!(format!("arn:{partition}:ecr:{build_region}:{build_account}:repository/{repository}")),
+            json!(scope.repository_arn()),
         ),
     ];
     if let Some(role) = scope.deploy_role {
         statements.push(allow(&["sts:AssumeRole", "sts:TagSession"], json!(role)));
     }
     policy(statements)
+}
+
+/// Beside the build role's, where the repository is to be created when there is none.
+pub fn build_role_creation(scope: &Scope<'_>) -> Value {
+    policy(vec![allow(
+        &[
+            "ecr:CreateRepository",
+            "ecr:GetLifecyclePolicy",
+            "ecr:PutLifecyclePolicy",
+            "ecr:SetRepositoryPolicy",
+        ],
+        json!(scope.repository_arn()),
+    )])
+}
+
+/// Beside the build role's, where ECR's scan of the image is waited for.
+pub fn build_role_scan(scope: &Scope<'_>) -> Value {
+    policy(vec![allow(
+        &["ecr:DescribeImageScanFindings", "ecr:StartImageScan"],
+        json!(scope.repository_arn()),
+    )])
+}
+
+impl Scope<'_> {
+    fn repository_arn(&self) -> String {
+        let Scope { partition, build_account, build_region, repository, .. } = self;
+        format!("arn:{partition}:ecr:{build_region}:{build_account}:repository/{repository}")
+    }
 }
 
 /// The deploy role: one service, one deployment group.
@@ -142,11 +169,16 @@ pub fn deploy_role_tasks(scope: &Scope<'_>) -> Value {
     policy(vec![run, stop])
 }
 
-/// On the repository: the deploy account's tasks pull from it.
-pub fn repository(partition: &str, deploy_account: &str) -> Value {
+/// On the repository: tasks of these accounts pull from it.
+pub fn repository(partition: &str, accounts: &[String]) -> Value {
+    let root = |account: &String| json!(format!("arn:{partition}:iam::{account}:root"));
+    let principals = match accounts {
+        [one] => root(one),
+        several => several.iter().map(root).collect(),
+    };
     policy(vec![json!({
         "Effect": "Allow",
-        "Principal": { "AWS": format!("arn:{partition}:iam::{deploy_account}:root") },
+        "Principal": { "AWS": principals },
         "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
     })])
 }
@@ -186,10 +218,12 @@ mod tests {
         };
         let enforced = [
             ("build", build_role(&scope)),
+            ("build-create", build_role_creation(&scope)),
+            ("build-scan", build_role_scan(&scope)),
             ("deploy", deploy_role(&scope)),
             ("deploy-tasks", deploy_role_tasks(&scope)),
             ("deploy-optional", deploy_role_optional(&scope)),
-            ("repository", repository("aws", "222222222222")),
+            ("repository", repository("aws", &["222222222222".to_owned()])),
         ];
         for (name, policy) in enforced {
             check(&format!("examples/iam/{name}.json"), name, &policy);

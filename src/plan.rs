@@ -7,8 +7,9 @@ use crate::{
     appspec::AppSpec,
     deployment::{Budget, Shape},
     event::Run,
+    image::Login,
     marker,
-    request::{Build, Builder, Check, Concurrency, Hold, OnCancel, OneOff, Until},
+    request::{Build, Builder, Check, Concurrency, Hold, NewRepository, OnCancel, OneOff, ScanRule, Until},
     say::{self, planned},
     task_definition::Document,
 };
@@ -20,6 +21,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 pub struct Plan {
     pub run: Run,
     pub image: ImageStep,
+    /// What ECR's scan of the image may find before it is deployed.
+    pub scan: Option<ScanRule>,
     pub task_definition: TaskDefinitionStep,
     pub deployment: DeploymentStep,
     pub budget: Budget,
@@ -34,6 +37,10 @@ pub enum ImageStep {
     /// Build and push; `tags` are complete, the commit's first. The digest is known afterwards.
     Build {
         build: Build,
+        /// There is no such repository: it is created before, like this.
+        create: Option<NewRepository>,
+        /// To the registries of the images that the build starts from.
+        logins: Vec<Login>,
         repository_uri: String,
         tags: Vec<String>,
         labels: BTreeMap<String, String>,
@@ -141,11 +148,11 @@ impl fmt::Display for Plan {
 impl Plan {
     /// As programs read it.
     pub fn json(&self) -> Value {
-        let Plan { run, image, task_definition, deployment, budget, warnings, notes } = self;
-        let image = match image {
-            ImageStep::Build { build, repository_uri, tags, immutable, .. } => json!({
+        let Plan { run, image, scan, task_definition, deployment, budget, warnings, notes } = self;
+        let mut image = match image {
+            ImageStep::Build { build, create, repository_uri, tags, immutable, .. } => json!({
                 "step": "build", "repository": repository_uri, "tags": tags, "immutable": immutable,
-                "platforms": build.platforms,
+                "platforms": build.platforms, "creates-repository": create.is_some(),
                 "builder": build.builder.as_ref().map(|builder| match builder {
                     Builder::Named(name) => json!({"name": name}),
                     Builder::Own(own) => json!({"driver": own.driver, "endpoint": own.endpoint}),
@@ -157,6 +164,9 @@ impl Plan {
             }
             ImageStep::Given { uri, digest } => json!({"step": "given", "repository": uri, "digest": digest}),
         };
+        if let Some(scan) = scan {
+            image["scan"] = json!({ "fail-on": scan.fail_on, "ignore": scan.ignore });
+        }
         let shape = match deployment.shape {
             Shape::AllAtOnce => json!({"kind": "all-at-once"}),
             Shape::Canary { percent, interval } => {

@@ -149,6 +149,7 @@ fn form(field: &Field) -> &'static str {
         Kind::Map(_) if field.within.is_some() => " One `ID=FILE` a line.",
         Kind::Map(_) => " One `NAME=VALUE` a line.",
         Kind::NameOr(_) => " A name, or YAML.",
+        Kind::Switch { .. } => " A boolean, or YAML.",
         Kind::List(_) | Kind::Object { .. } | Kind::Choice(_) => " As YAML.",
         _ => "",
     }

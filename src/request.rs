@@ -2,7 +2,7 @@
 //! that can be checked without asking anyone was checked. Paths are absolute or start at the
 //! file's folder already.
 
-use crate::secret::Secret;
+use crate::{outcome::Place, secret::Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -14,6 +14,8 @@ pub struct Request {
     pub environment: Environment,
     pub build_account: Option<BuildAccount>,
     pub image: ImageRequest,
+    /// What ECR's scan of the image may find.
+    pub scan: Option<ScanRule>,
     pub auth: Auth,
     /// Register and deploy even when nothing changed.
     pub force: bool,
@@ -93,6 +95,10 @@ pub struct Build {
     pub no_cache: bool,
     pub pull: bool,
     pub builder: Option<Builder>,
+    /// How the repository is to be when there is none.
+    pub create: Option<NewRepository>,
+    /// Logins for the images that the build starts from.
+    pub registries: Vec<FurtherRegistry>,
 }
 
 /// A secret of the build. Its value is read while the inputs are, so that one that is missing is
@@ -149,6 +155,63 @@ impl Driver {
             Driver::Kubernetes => "kubernetes",
         }
     }
+}
+
+/// A repository that is created.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewRepository {
+    pub scan_on_push: bool,
+    pub immutable_tags: bool,
+    pub keep: Option<u32>,
+    /// In days.
+    pub expire_untagged: Option<u64>,
+    pub kms_key: Option<String>,
+    /// Whose tasks may pull. The repository's own account is none of them.
+    pub pull_accounts: Vec<String>,
+    /// Whether these were named: then no other is added.
+    pub pull_accounts_given: bool,
+}
+
+/// A registry to log in to beside the one that is pushed to.
+#[derive(Clone, Debug)]
+pub struct FurtherRegistry {
+    pub login: RegistryLogin,
+    /// Where the configuration names it.
+    pub place: Option<Place>,
+}
+
+#[derive(Clone, Debug)]
+pub enum RegistryLogin {
+    /// The password stands in a variable.
+    Password { host: String, username: String, variable: String },
+    /// Without a role, the one that pushes logs in.
+    Ecr { account: String, region: String, role: Option<Role> },
+}
+
+/// What an image may have in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanRule {
+    /// The lowest severity that isn't deployed.
+    pub fail_on: Severity,
+    pub timeout: Duration,
+    /// Names of vulnerabilities that are accepted.
+    pub ignore: Vec<String>,
+    /// What can't be scanned is warned of, not refused.
+    pub allow_unscanned: bool,
+}
+
+/// How bad a vulnerability has to be to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Critical ones alone.
+    Critical,
+    /// High and critical ones.
+    High,
+    /// All but low ones.
+    Medium,
+    /// Any that has a severity.
+    Low,
 }
 
 #[derive(Clone, Debug)]

@@ -126,6 +126,7 @@ pub struct Clients {
     config: SdkConfig,
     renewing: Option<Renewing>,
     http: Http,
+    report: Reporter,
     applicationautoscaling: OnceLock<aws_sdk_applicationautoscaling::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     cloudwatchlogs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
@@ -163,6 +164,7 @@ impl Clients {
             config: settings.sdk(region, Some(session.provider)),
             renewing: session.renewing,
             http: settings.http.clone(),
+            report: settings.report.clone(),
             applicationautoscaling: OnceLock::new(),
             cloudwatch: OnceLock::new(),
             cloudwatchlogs: OnceLock::new(),
@@ -182,6 +184,11 @@ impl Clients {
     client!(ecs, aws_sdk_ecs);
     client!(elbv2, aws_sdk_elasticloadbalancingv2);
     client!(sts, aws_sdk_sts);
+
+    /// Keeps a secret out of all that is written from now on.
+    pub fn mask(&self, secret: &str) {
+        self.report.mask(secret);
+    }
 
     /// For addresses that AWS hands out (a layer's, say), which carry their own signature.
     pub fn http(&self) -> &Http {

@@ -22,7 +22,7 @@ use crate::{
     marker::Marker,
     outcome::{Finding, Stop},
     report::Reporter,
-    request::{Auth, Request, Role},
+    request::{Auth, ImageRequest, RegistryLogin, Request, Role},
     say::refusals,
     surroundings::Variables,
 };
@@ -32,7 +32,10 @@ use clients::Settings;
 use oidc::Oidc;
 use renewing::Renewing;
 use roles::{ByToken, Chained, Entry};
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 /// How long calls may take and how often they are tried.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,8 @@ pub struct Access {
     /// `None` when the images come from the deploy account itself.
     pub build: Option<Clients>,
     pub deploy: Clients,
+    /// Of the roles that log in to further registries, by ARN.
+    pub registries: BTreeMap<String, Clients>,
     /// Which way in was taken: full sentences.
     pub notes: Vec<String>,
     /// The end of credentials that can't be renewed.
@@ -137,6 +142,12 @@ impl Access {
         };
         let deploy_session = door.enter(deploy_role, deploy_region, before)?;
 
+        let pushing = build_session.as_ref().unwrap_or(&deploy_session);
+        let mut registries = BTreeMap::new();
+        for (role, region) in registry_roles(request) {
+            let session = door.enter(Some(role), region, Some(pushing.clone()))?;
+            registries.insert(role.arn.clone(), session.clients(&settings, region));
+        }
         let mut deploy = deploy_session.clients(&settings, deploy_region);
         let mut build = match (&request.build_account, &build_session) {
             (Some(account), Some(session)) => Some(session.clients(&settings, &account.region)),
@@ -169,13 +180,25 @@ impl Access {
             [build_role, deploy_role].into_iter().flatten().map(|r| r.arn.as_str()).collect();
         let notes = vec![refusals::way_in(oidc.is_some(), &roles, &deploy.caller)];
         let job_environment = oidc.as_ref().is_some_and(|oidc| oidc.environment().is_some());
-        Ok(Access { build, deploy, notes, ends, job_environment })
+        Ok(Access { build, deploy, registries, notes, ends, job_environment })
     }
 
     /// The clients that hold the images: the build account's, or else the deploy account's.
     pub fn registry(&self) -> &Clients {
         self.build.as_ref().unwrap_or(&self.deploy)
     }
+}
+
+/// The roles that log in to further registries, each with its registry's region.
+fn registry_roles(request: &Request) -> impl Iterator<Item = (&Role, &str)> {
+    let registries = match &request.image {
+        ImageRequest::Build(build) => build.registries.as_slice(),
+        ImageRequest::Given(_) => &[],
+    };
+    registries.iter().filter_map(|registry| match &registry.login {
+        RegistryLogin::Ecr { role: Some(role), region, .. } => Some((role, region.as_str())),
+        _ => None,
+    })
 }
 
 /// Whether the token is used, or why it can't be.

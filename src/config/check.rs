@@ -74,7 +74,7 @@ impl Checker<'_> {
             {
                 true
             }
-            (Kind::Number, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => true,
+            (Kind::Number, Value::Number(_)) | (Kind::Boolean | Kind::Switch { .. }, Value::Bool(_)) => true,
             (Kind::Word(known), Value::String(given)) => {
                 known.contains(&given.as_str())
                     || self.wrong(path, Wrong::Word { given: given.clone(), known })
@@ -91,9 +91,10 @@ impl Checker<'_> {
                 map.retain(|key, value| self.value(value, values, &path.key(key)));
                 true
             }
-            (Kind::Object { properties, required }, Value::Object(object)) => {
-                self.object(object, properties, &required, path)
-            }
+            (
+                Kind::Object { properties, required } | Kind::Switch { properties, required },
+                Value::Object(object),
+            ) => self.object(object, properties, &required, path),
             (Kind::Choice(kinds), Value::Object(object)) => self.choice(object, &kinds, path),
             (Kind::NameOr(_), Value::String(_)) => true,
             (Kind::NameOr(described), Value::Object(_)) => self.value(value, described, path),

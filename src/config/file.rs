@@ -1,7 +1,7 @@
 //! `greenlight.yml` as types. The JSON Schema, the flags and the action's inputs are made from
 //! them, so what stands in a doc comment here is what people read.
 
-use crate::request::{Auth, Concurrency, Driver, Hold, Inconclusive, OnCancel, Until};
+use crate::request::{Auth, Concurrency, Driver, Hold, Inconclusive, OnCancel, Severity, Until};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
@@ -77,6 +77,13 @@ pub struct Image {
     pub pull: Option<bool>,
     /// The builder: the name of one that is there, or `driver` and what it needs, to make one for this run alone.
     pub builder: Option<Builder>,
+    /// Create the repository when there is none: `true`, or how it is to be (default: false).
+    pub create_repository: Option<CreateRepository>,
+    /// Wait for ECR's scan of the image, and deploy nothing in which it finds too much.
+    pub scan: Option<Scan>,
+    /// Further registries to log in to, for the images that the build starts from.
+    #[serde(default)]
+    pub registries: Vec<Registry>,
 }
 
 /// Where a secret of the build comes from.
@@ -113,6 +120,70 @@ pub struct OwnBuilder {
     pub buildkitd_config: Option<String>,
     /// Flags for BuildKit, as `--allow-insecure-entitlement network.host`.
     pub buildkitd_flags: Option<String>,
+}
+
+/// `true`, or how the repository is to be.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum CreateRepository {
+    Asked(bool),
+    As(Box<NewRepository>),
+}
+
+/// A repository that is created. One that is there already stays as it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NewRepository {
+    /// Scan each image when it is pushed (default: false).
+    pub scan_on_push: Option<bool>,
+    /// Let no tag be moved to another image (default: false).
+    pub immutable_tags: Option<bool>,
+    /// How many images to keep; older ones are deleted. All are kept when not given.
+    #[schemars(range(min = 1))]
+    pub keep: Option<u32>,
+    /// How long to keep images without a tag, in days: `14d`. They are kept when not given.
+    pub expire_untagged: Option<Span>,
+    /// The KMS key that encrypts the images, by ARN, id or alias; `aws/ecr` is the one that AWS manages. ECR's own encryption when not given.
+    pub kms_key: Option<String>,
+    /// Accounts whose tasks may pull; when not given, those of the environments that are in another account.
+    pub pull_accounts: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Scan {
+    /// The lowest severity that isn't deployed.
+    pub fail_on: Severity,
+    /// How long the scan may take (default: 10m).
+    pub timeout: Option<Span>,
+    /// Vulnerabilities that are accepted, by name: `CVE-2026-12345`.
+    #[serde(default)]
+    pub ignore: Vec<String>,
+    /// Deploy, with a warning, what ECR doesn't or can't scan (default: false).
+    pub allow_unscanned: Option<bool>,
+}
+
+/// A registry to log in to: a host with a user and a password, or another registry of ECR.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Registry {
+    /// The registry's host, as image names begin with it: `ghcr.io`; `docker.io` is Docker Hub.
+    pub host: Option<String>,
+    /// Who logs in.
+    pub username: Option<String>,
+    /// The environment variable that holds the password or token.
+    pub password_env: Option<String>,
+    /// The account of a registry of ECR, in place of a host.
+    #[schemars(extend("format" = "account-id"))]
+    pub ecr: Option<String>,
+    /// The region of that registry; the build account's when not given.
+    pub region: Option<String>,
+    /// A role to enter for its login; the build role itself logs in when not given.
+    #[schemars(extend("format" = "role-arn"))]
+    pub role: Option<String>,
+    /// The external id that the role's trust policy asks for.
+    #[schemars(extend("format" = "external-id"))]
+    pub external_id: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -32,6 +32,11 @@ pub enum Kind {
         properties: &'static Map<String, Value>,
         required: Vec<&'static str>,
     },
+    /// `true` or `false`, or an object with fixed keys.
+    Switch {
+        properties: &'static Map<String, Value>,
+        required: Vec<&'static str>,
+    },
     /// An object with exactly one key, which says what it is.
     Choice(Vec<(&'static str, &'static Value)>),
     /// A name, or what is described instead of named.
@@ -49,8 +54,13 @@ impl Kind {
             let objects = variants.iter().filter_map(|v| v["properties"].as_object()?.iter().next());
             return Kind::Choice(objects.map(|(key, schema)| (key.as_str(), schema)).collect());
         }
-        if let Some([_, described]) = alternatives(schema).as_deref() {
-            return Kind::NameOr(described);
+        if let Some([first, described]) = alternatives(schema).as_deref() {
+            return match (Kind::of(first), Kind::of(described)) {
+                (Kind::Boolean, Kind::Object { properties, required }) => {
+                    Kind::Switch { properties, required }
+                }
+                _ => Kind::NameOr(described),
+            };
         }
         let bound = |key: &str| schema[key].as_i64();
         match type_of(schema) {
@@ -137,5 +147,7 @@ mod tests {
         assert!(matches!(kind("Environment", "validate"), Kind::List(items)
             if matches!(&Kind::of(items), Kind::Choice(kinds) if kinds[0].0 == "http")));
         assert!(matches!(kind("Rehearse", "before"), Kind::Object { .. }));
+        assert!(matches!(kind("Image", "create-repository"), Kind::Switch { properties, .. }
+            if properties.contains_key("keep")));
     }
 }

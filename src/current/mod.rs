@@ -277,7 +277,7 @@ async fn pinned(
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let mut pinned = BTreeMap::new();
     for (container, image) in &request.environment.images {
-        let given = Request { image: ImageRequest::Given(image.clone()), ..request.clone() };
+        let given = Request { image: ImageRequest::Given(image.clone()), scan: None, ..request.clone() };
         let resolved = match image.contains("@sha256:") {
             true => None,
             false => match image::decide(&given, access, checkout, variables).await {

@@ -130,6 +130,7 @@ async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> 
         environment,
         build_account: Some(build),
         image: ImageRequest::Given(image.clone()),
+        scan: None,
         auth: Auth::Ambient,
         force: false,
         configuration_hash: "5f3a9c0d11223344".into(),

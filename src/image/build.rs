@@ -37,14 +37,13 @@ pub struct Order<'a> {
 
 pub async fn build(
     order: Order<'_>,
-    login: &Login,
+    logins: &[Login],
     variables: &Variables,
     reporter: &Reporter,
     cancel: &Cancel,
 ) -> anyhow::Result<Image> {
     let program = buildx::find(variables).ok_or_else(|| Stop::build_failed(say::image::no_buildx()))?;
-    let host = order.repository_uri.split('/').next().unwrap_or_default();
-    let config = DockerConfig::with(variables, host, login)
+    let config = DockerConfig::with(variables, logins)
         .map_err(|error| Stop::build_failed(say::image::docker_config(&error)))?;
     reporter.keep(name::PRIVATE_FOLDER, &config.path().to_string_lossy());
     let metadata = config.file("metadata.json");
@@ -156,11 +155,7 @@ mod tests {
         fs::write(folder.path().join("Dockerfile"), "FROM scratch\n\nCOPY  nope \\\n  /x\n").unwrap();
         let variables =
             Variables::of([("DOCKER_CONFIG".into(), folder.path().join("docker").display().to_string())]);
-        let login = Login {
-            host: "r.example".into(),
-            token: Secret::new("QVdTOnMzY3JldA=="),
-            password: Secret::new("s3cret"),
-        };
+        let login = Login { host: "r.example".into(), token: Secret::new("QVdTOnMzY3JldA==") };
         let build =
             Build { dockerfile: folder.path().join("Dockerfile"), context: folder.path().into(), ..build };
         let order = Order {
@@ -174,7 +169,7 @@ mod tests {
         for secret in &build.secrets {
             reporter.mask(secret.value.expose());
         }
-        let image = super::build(order, &login, &variables, &reporter, &Cancel::never()).await;
+        let image = super::build(order, &[login], &variables, &reporter, &Cancel::never()).await;
         (image, World { log: fs::read(folder.path().join("log")).unwrap_or_default(), folder })
     }
 

@@ -3,19 +3,20 @@
 
 use super::{
     builder, buildx, cache,
-    ecr::{Registry, Repository, by_digest, by_tag},
+    ecr::{Registry, Repository, Tags, by_digest, by_tag},
     imagetools::{self, NotFound},
+    logins,
     manifest::Manifest,
     platform::Platform,
     reference::Reference,
-    tags,
+    scan, tags,
 };
 use crate::{
-    aws::{Access, Clients, Failure},
+    aws::{Access, Failure},
     git::Checkout,
     outcome::{Finding, Stop},
     plan::ImageStep,
-    request::{Build, ImageRequest, Request},
+    request::{Build, ImageRequest, NewRepository, Request},
     say::{self, refusals},
     surroundings::Variables,
 };
@@ -37,10 +38,14 @@ pub async fn decide(
     variables: &Variables,
 ) -> anyhow::Result<Candidate> {
     let decided = match &request.image {
-        ImageRequest::Build(build) => to_build(build, request, access.registry(), checkout, variables).await,
+        ImageRequest::Build(build) => to_build(build, request, access, checkout, variables).await,
         ImageRequest::Given(uri) => given(uri, access, variables).await,
     };
-    decided.map_err(|error| match error.downcast::<Failure>() {
+    let scanned = match (decided, &request.scan) {
+        (Ok(candidate), Some(rule)) => scan::may_be_seen(rule, candidate, access).await,
+        (decided, _) => decided,
+    };
+    scanned.map_err(|error| match error.downcast::<Failure>() {
         Ok(failure) => refused(refusals::failure(&failure)),
         Err(error) => error,
     })
@@ -68,10 +73,11 @@ fn refused(finding: Finding) -> anyhow::Error {
 async fn to_build(
     build: &Build,
     request: &Request,
-    clients: &Clients,
+    access: &Access,
     checkout: &Checkout,
     variables: &Variables,
 ) -> anyhow::Result<Candidate> {
+    let clients = access.registry();
     let words = tags::words(checkout, &request.environment.name, variables);
     let no_word = |missing| anyhow::Error::from(Stop::invalid(vec![say::image::no_word(&missing)]));
     let mut notes = Vec::new();
@@ -80,12 +86,20 @@ async fn to_build(
     let mut build = Build { build_args: tags::build_args(build, &words).map_err(no_word)?, ..build.clone() };
 
     let registry = Registry::of(clients);
-    let repository = find_repository(&registry, &build.repository, &mut notes).await?;
+    let wanted = build.create.as_ref().map(|wanted| for_accounts(wanted, access));
+    let (repository, create) = find_repository(&registry, &build.repository, wanted, &mut notes).await?;
+    if let Some(create) = &create
+        && access.deploy.account != clients.account
+        && !create.pull_accounts.contains(&access.deploy.account)
+    {
+        return Err(refused(say::registry::no_pull_account(&access.deploy.account)));
+    }
     // Where it isn't known whether tags can be moved, what is there is left alone.
     let immutable = |tag: &str| repository.tags.as_ref().is_none_or(|tags| tags.are_immutable(tag));
     let commit = tags::of_commit(checkout);
     let mut tag = commit.clone().unwrap_or_else(|| format!("no-commit-{}", unique()));
     if commit.is_some()
+        && create.is_none()
         && immutable(&tag)
         && let Some(manifest) = registry.manifest(&repository.name, by_tag(&tag)).await?
     {
@@ -101,7 +115,7 @@ async fn to_build(
     for tag in
         of_user.iter().filter(|tag| repository.tags.as_ref().is_some_and(|tags| tags.are_immutable(tag)))
     {
-        if registry.manifest(&repository.name, by_tag(tag)).await?.is_some() {
+        if create.is_none() && registry.manifest(&repository.name, by_tag(tag)).await?.is_some() {
             taken.push(say::image::tag_taken(tag, &repository.name));
         }
     }
@@ -115,32 +129,62 @@ async fn to_build(
         return Err(Stop::build_failed(say::image::no_buildx()).into());
     }
     builder::check(&build, variables).await?;
+    let host = repository.uri.split('/').next().unwrap_or_default();
+    let logins = logins::further(&build.registries, host, access, variables).await?;
     let platforms = build.platforms.iter().map(|text| Platform::parse(text)).collect();
     let immutable = repository.tags.as_ref().is_some_and(|tags| tags.are_immutable(&tag));
     let others = of_user.into_iter().filter(|other| *other != tag).collect();
     let tags = [vec![tag.clone()], others].concat();
-    let step = ImageStep::Build { build, repository_uri: repository.uri, tags, labels, immutable };
+    let repository_uri = repository.uri;
+    let step = ImageStep::Build { build, create, logins, repository_uri, tags, labels, immutable };
     Ok(Candidate { step, platforms, notes })
 }
 
+/// With the accounts whose tasks may pull: the one that is deployed to is among them unless others
+/// were named, and the repository's own needs no word.
+fn for_accounts(wanted: &NewRepository, access: &Access) -> NewRepository {
+    let mut wanted = wanted.clone();
+    let accounts = &mut wanted.pull_accounts;
+    if !wanted.pull_accounts_given && !accounts.contains(&access.deploy.account) {
+        accounts.push(access.deploy.account.clone());
+    }
+    accounts.retain(|account| *account != access.registry().account);
+    wanted
+}
+
+/// The repository, or what it will be where it is to be created.
 async fn find_repository(
     registry: &Registry<'_>,
     name: &str,
+    wanted: Option<NewRepository>,
     notes: &mut Vec<String>,
-) -> anyhow::Result<Repository> {
-    match registry.repository(name).await {
-        Ok(Some(repository)) => Ok(repository),
-        Ok(None) => {
+) -> anyhow::Result<(Repository, Option<NewRepository>)> {
+    let at = |host: String, tags| Repository {
+        name: name.to_owned(),
+        uri: format!("{host}/{name}"),
+        tags,
+        scan_on_push: None,
+    };
+    match (registry.repository(name).await, wanted) {
+        (Ok(Some(repository)), wanted) => {
+            notes.extend(wanted.and_then(|wanted| say::registry::otherwise(&repository, &wanted)));
+            Ok((repository, None))
+        }
+        (Ok(None), Some(wanted)) => {
+            let host = registry.login().await?.host;
+            Ok((at(host, Some(Tags::all(wanted.immutable_tags))), Some(wanted)))
+        }
+        (Ok(None), None) => {
             // Listing may be denied: then there are no near names to tell.
             let known = registry.names().await.unwrap_or_default();
             Err(refused(say::image::no_repository(name, registry.clients, &known)))
         }
-        Err(failure) if failure.is_denied() => {
+        (Err(failure), _) if failure.is_denied() => {
             notes.push(say::image::repository_unseen(name, &failure));
             let host = registry.login().await?.host;
-            Ok(Repository { name: name.to_owned(), uri: format!("{host}/{name}"), tags: None })
+            Ok((at(host, None), None))
         }
-        Err(failure) => Err(failure.into()),
+        (Err(failure), _) => Err(failure.into()),
     }
 }
 
@@ -162,20 +206,8 @@ async fn platforms(
 async fn given(uri: &str, access: &Access, variables: &Variables) -> anyhow::Result<Candidate> {
     let reference =
         Reference::parse(uri).ok_or_else(|| Stop::invalid(vec![say::image::not_a_reference(uri)]))?;
-    let clients = match reference.ecr_host() {
-        Some(host) if host.account == access.deploy.account => &access.deploy,
-        _ => access.registry(),
-    };
-    let host = reference.ecr_host();
-    let registry = match &host {
-        Some(host) => Registry {
-            clients,
-            account: Some(&host.account),
-            region: Some(host.region.as_str()).filter(|region| *region != clients.region),
-        },
-        None if is_repository_of(&reference, clients).await => Registry::of(clients),
-        None if is_repository_of(&reference, &access.deploy).await => Registry::of(&access.deploy),
-        None => return elsewhere(uri, &reference, variables).await,
+    let Some(registry) = Registry::holding(&reference, access).await else {
+        return elsewhere(uri, &reference, variables).await;
     };
     let id = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => by_digest(digest),
@@ -194,12 +226,6 @@ async fn given(uri: &str, access: &Access, variables: &Variables) -> anyhow::Res
     let platforms = platforms(&registry, &reference.name, &manifest, &mut notes).await;
     let step = ImageStep::Given { uri: reference.repository(), digest: manifest.digest };
     Ok(Candidate { step, platforms, notes })
-}
-
-/// Whether ECR knows a repository by that very address. A denial is no yes: other ways are tried.
-async fn is_repository_of(reference: &Reference, clients: &Clients) -> bool {
-    let found = Registry::of(clients).repository(&reference.name).await;
-    found.is_ok_and(|found| found.is_some_and(|repository| repository.uri == reference.repository()))
 }
 
 async fn elsewhere(uri: &str, reference: &Reference, variables: &Variables) -> anyhow::Result<Candidate> {
@@ -245,6 +271,8 @@ mod tests {
     fn a_build_without_platforms_is_for_what_the_tasks_run_on() {
         let build = |platforms: &[&str]| ImageStep::Build {
             build: Build { platforms: platforms.iter().map(|p| (*p).into()).collect(), ..Build::default() },
+            create: None,
+            logins: Vec::new(),
             repository_uri: "r.example/hello".into(),
             tags: Vec::new(),
             labels: Default::default(),

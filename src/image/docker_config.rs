@@ -1,4 +1,4 @@
-//! A copy of the user's Docker configuration with one login added, in a private folder. All that
+//! A copy of the user's Docker configuration with logins added, in a private folder. All that
 //! the user's has keeps working: logins and credential helpers, contexts, plugins, builders.
 
 use super::ecr::Login;
@@ -18,6 +18,14 @@ pub struct DockerConfig {
     folder: PrivateFolder,
     /// Where buildx keeps its builders.
     buildx: Option<PathBuf>,
+}
+
+/// Docker Hub's host in image names, and what its login stands under.
+pub const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
+
+pub fn is_docker_hub(host: &str) -> bool {
+    matches!(host, DOCKER_HUB | "index.docker.io" | "registry-1.docker.io")
 }
 
 /// Where Docker's configuration is, whether or not there is one.
@@ -40,13 +48,12 @@ pub fn read(folder: &Path) -> anyhow::Result<Map<String, Value>> {
 }
 
 impl DockerConfig {
-    /// `host` is the registry that the login is for.
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn with(variables: &Variables, host: &str, login: &Login) -> anyhow::Result<DockerConfig> {
+    pub fn with(variables: &Variables, logins: &[Login]) -> anyhow::Result<DockerConfig> {
         let copy = PrivateFolder::new().context("can't make a private folder")?;
         let users = folder(variables);
         let mut config = match &users {
@@ -56,7 +63,7 @@ impl DockerConfig {
         if let Some(users) = &users {
             link_all_but_config(users, copy.path())?;
         }
-        add_login(&mut config, host, login);
+        logins.iter().for_each(|login| add_login(&mut config, login));
         write_private(&copy.path().join("config.json"), &Value::Object(config))?;
         let buildx =
             variables.get("BUILDX_CONFIG").map(PathBuf::from).or(users.map(|users| users.join("buildx")));
@@ -78,7 +85,8 @@ impl DockerConfig {
     }
 }
 
-fn add_login(config: &mut Map<String, Value>, host: &str, login: &Login) {
+fn add_login(config: &mut Map<String, Value>, login: &Login) {
+    let host = if is_docker_hub(&login.host) { DOCKER_HUB_KEY } else { login.host.as_str() };
     let mut section = |name: &str, value: Value| {
         let section = config.entry(name).or_insert(Value::Null);
         if !section.is_object() {
@@ -121,7 +129,7 @@ mod tests {
     use tempfile::TempDir;
 
     fn login() -> Login {
-        Login { host: "ecr.example".into(), token: Secret::new("dG9rZW4="), password: Secret::new("token") }
+        Login { host: "ecr.example".into(), token: Secret::new("dG9rZW4=") }
     }
 
     fn variables(docker_config: &Path) -> Variables {
@@ -139,7 +147,7 @@ mod tests {
             "currentContext": "remote",
         });
         fs::write(users.path().join("config.json"), theirs.to_string()).unwrap();
-        let config = DockerConfig::with(&variables(users.path()), "ecr.example", &login()).unwrap();
+        let config = DockerConfig::with(&variables(users.path()), &[login()]).unwrap();
         let copy = read(config.folder.path()).unwrap();
         assert_eq!(
             Value::Object(copy),
@@ -158,11 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_configuration_there_is_just_the_login() {
+    fn without_a_configuration_there_are_just_the_logins() {
         let nowhere = TempDir::new().unwrap().path().join("nothing");
-        let config = DockerConfig::with(&variables(&nowhere), "ecr.example", &login()).unwrap();
+        let hub = Login { host: DOCKER_HUB.into(), token: Secret::new("aHVi") };
+        let config = DockerConfig::with(&variables(&nowhere), &[login(), hub]).unwrap();
         let copy = read(config.folder.path()).unwrap();
         assert_eq!(copy["auths"]["ecr.example"]["auth"], "dG9rZW4=");
+        assert_eq!(copy["auths"]["https://index.docker.io/v1/"]["auth"], "aHVi");
         fs::remove_dir_all(nowhere).unwrap();
     }
 
@@ -170,7 +180,7 @@ mod tests {
     fn a_broken_configuration_is_not_quoted() {
         let users = TempDir::new().unwrap();
         fs::write(users.path().join("config.json"), r#"{"auths": {"x": {"auth": s3cret}}}"#).unwrap();
-        let error = DockerConfig::with(&variables(users.path()), "ecr.example", &login()).unwrap_err();
+        let error = DockerConfig::with(&variables(users.path()), &[login()]).unwrap_err();
         let error = format!("{error:#}");
         assert!(error.contains("isn't valid JSON") && !error.contains("s3cret"), "{error}");
     }

@@ -3,9 +3,10 @@
 use super::{
     manifest::{MEDIA_TYPES, Manifest},
     platform::Platform,
+    reference::Reference,
 };
 use crate::{
-    aws::{Clients, Failure},
+    aws::{Access, Clients, Failure},
     secret::Secret,
 };
 use anyhow::Context;
@@ -24,6 +25,7 @@ pub struct Repository {
     pub uri: String,
     /// `None` when we may not ask.
     pub tags: Option<Tags>,
+    pub scan_on_push: Option<bool>,
 }
 
 /// Which tags can be moved.
@@ -35,12 +37,12 @@ pub struct Tags {
 }
 
 /// A registry: an account's in a region, reached with these clients.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Registry<'a> {
     pub clients: &'a Clients,
-    pub account: Option<&'a str>,
-    /// Where it isn't the clients' own.
-    pub region: Option<&'a str>,
+    /// Where these aren't the clients' own.
+    pub account: Option<String>,
+    pub region: Option<String>,
 }
 
 /// What opens the registry to a push.
@@ -50,7 +52,6 @@ pub struct Login {
     pub host: String,
     /// As Docker's configuration holds it: user and password in base64.
     pub token: Secret,
-    pub password: Secret,
 }
 
 impl Tags {
@@ -63,6 +64,15 @@ impl Tags {
         };
         let filters = repository.image_tag_mutability_exclusion_filters();
         Tags { immutable, except: filters.iter().map(|filter| filter.filter().to_owned()).collect() }
+    }
+
+    /// All of them, or none.
+    pub fn all(immutable: bool) -> Tags {
+        Tags { immutable, except: Vec::new() }
+    }
+
+    pub fn is_immutable(&self) -> bool {
+        self.immutable
     }
 
     pub fn are_immutable(&self, tag: &str) -> bool {
@@ -86,10 +96,31 @@ impl<'a> Registry<'a> {
         Registry { clients, account: None, region: None }
     }
 
+    /// The registry that holds an image's repository: as its host says, or as ECR knows its
+    /// address. `None` when ECR doesn't hold it.
+    pub async fn holding(reference: &Reference, access: &'a Access) -> Option<Registry<'a>> {
+        if let Some(host) = reference.ecr_host() {
+            let own = host.account == access.deploy.account;
+            let clients = if own { &access.deploy } else { access.registry() };
+            let region = Some(host.region).filter(|region| *region != clients.region);
+            return Some(Registry { clients, account: Some(host.account), region });
+        }
+        for clients in [access.registry(), &access.deploy] {
+            let registry = Registry::of(clients);
+            // A denial is no yes: other ways are tried.
+            if let Ok(Some(found)) = registry.repository(&reference.name).await
+                && found.uri == reference.repository()
+            {
+                return Some(registry);
+            }
+        }
+        None
+    }
+
     /// `None` when there is no such repository.
     pub async fn repository(&self, name: &str) -> Result<Option<Repository>, Failure> {
         let call = self.clients.ecr().describe_repositories().repository_names(name);
-        let call = call.set_registry_id(self.account.map(str::to_owned));
+        let call = call.set_registry_id(self.account.clone());
         let answer = call.customize().config_override(self.overridden()).send().await;
         let found = match answer.map_err(self.clients.failed("ecr:DescribeRepositories")) {
             Ok(found) => found,
@@ -101,14 +132,14 @@ impl<'a> Registry<'a> {
                 name: repository.repository_name()?.to_owned(),
                 uri: repository.repository_uri()?.to_owned(),
                 tags: Some(Tags::of(repository)),
+                scan_on_push: repository.image_scanning_configuration().map(|c| c.scan_on_push()),
             })
         }))
     }
 
     /// The names of the repositories that there are, as far as one page tells them.
     pub async fn names(&self) -> Result<Vec<String>, Failure> {
-        let call =
-            self.clients.ecr().describe_repositories().set_registry_id(self.account.map(str::to_owned));
+        let call = self.clients.ecr().describe_repositories().set_registry_id(self.account.clone());
         let answer = call.customize().config_override(self.overridden()).send().await;
         let answer = answer.map_err(self.clients.failed("ecr:DescribeRepositories"))?;
         Ok(answer.repositories().iter().filter_map(|r| r.repository_name().map(str::to_owned)).collect())
@@ -124,7 +155,7 @@ impl<'a> Registry<'a> {
         for media_type in MEDIA_TYPES {
             call = call.accepted_media_types(media_type);
         }
-        let call = call.set_registry_id(self.account.map(str::to_owned));
+        let call = call.set_registry_id(self.account.clone());
         let answer = call.customize().config_override(self.overridden()).send().await;
         let answer = answer.map_err(self.clients.failed("ecr:BatchGetImage"))?;
         let Some(image) = answer.images().first() else { return Ok(None) };
@@ -140,7 +171,7 @@ impl<'a> Registry<'a> {
         let Some(config) = manifest.config() else { return Ok(Vec::new()) };
         let call =
             self.clients.ecr().get_download_url_for_layer().repository_name(repository).layer_digest(config);
-        let call = call.set_registry_id(self.account.map(str::to_owned));
+        let call = call.set_registry_id(self.account.clone());
         let answer = call.customize().config_override(self.overridden()).send().await;
         let answer = answer.map_err(self.clients.failed("ecr:GetDownloadUrlForLayer"))?;
         let url = answer.download_url().context("ECR's answer holds no address")?;
@@ -151,24 +182,33 @@ impl<'a> Registry<'a> {
         Ok(Platform::of(&config).into_iter().collect())
     }
 
+    /// What is secret of it is masked before anyone has it.
     pub async fn login(&self) -> anyhow::Result<Login> {
-        let call = self.clients.ecr().get_authorization_token();
+        let mut call = self.clients.ecr().get_authorization_token();
+        if let Some(account) = &self.account {
+            // It changes nothing about the token, but the answer names that registry's host.
+            #[expect(deprecated)]
+            let of_account = call.registry_ids(account);
+            call = of_account;
+        }
         let answer = call.customize().config_override(self.overridden()).send().await;
         let answer = answer.map_err(self.clients.failed("ecr:GetAuthorizationToken"))?;
         let data = answer.authorization_data().first().context("ECR's answer holds no token")?;
         let token = data.authorization_token().context("ECR's answer holds no token")?;
+        self.clients.mask(token);
         let host = data.proxy_endpoint().context("ECR's answer holds no endpoint")?;
         let host = host.split_once("://").map_or(host, |(_, host)| host).trim_end_matches('/');
         // Neither the token nor what is in it may come up in an error.
         let password = BASE64_STANDARD.decode(token).ok().and_then(|pair| String::from_utf8(pair).ok());
         let password = password.as_deref().and_then(|pair| pair.split_once(':'));
         let (_, password) = password.context("ECR's token isn't a user and a password")?;
-        Ok(Login { host: host.to_owned(), token: Secret::new(token), password: Secret::new(password) })
+        self.clients.mask(password);
+        Ok(Login { host: host.to_owned(), token: Secret::new(token) })
     }
 
-    fn overridden(&self) -> aws_sdk_ecr::config::Builder {
+    pub fn overridden(&self) -> aws_sdk_ecr::config::Builder {
         let mut config = Config::builder();
-        config.set_region(self.region.map(|region| Region::new(region.to_owned())));
+        config.set_region(self.region.clone().map(Region::new));
         config
     }
 }

@@ -33,6 +33,14 @@ impl Manifest {
         Some(entries.iter().filter_map(|entry| Platform::of(&entry["platform"])).collect())
     }
 
+    /// The digests of the images that an index lists, without attestations. `None` for a single
+    /// image.
+    pub fn images(&self) -> Option<Vec<String>> {
+        let entries = self.document["manifests"].as_array()?;
+        let images = entries.iter().filter(|entry| Platform::of(&entry["platform"]).is_some());
+        Some(images.filter_map(|entry| entry["digest"].as_str()).map(str::to_owned).collect())
+    }
+
     /// The digest of a single image's config.
     pub fn config(&self) -> Option<&str> {
         self.document["config"]["digest"].as_str()
@@ -52,12 +60,13 @@ mod tests {
 
     #[test]
     fn an_index_lists_its_platforms_without_attestations() {
-        let entry =
-            |os, architecture| serde_json::json!({"platform": {"os": os, "architecture": architecture}});
+        let entry = |os: &str, architecture: &str| serde_json::json!({"digest": format!("sha256:{architecture}"), "platform": {"os": os, "architecture": architecture}});
         let index = serde_json::json!({"manifests": [
             entry("linux", "amd64"), entry("linux", "arm64"), entry("unknown", "unknown"), {"digest": "sha256:0"},
         ]});
-        let platforms = Manifest::parse(&index.to_string()).unwrap().platforms().unwrap();
+        let index = Manifest::parse(&index.to_string()).unwrap();
+        assert_eq!(index.images().unwrap(), ["sha256:amd64", "sha256:arm64"]);
+        let platforms = index.platforms().unwrap();
         assert_eq!(platforms, [Platform::new("linux", "amd64"), Platform::new("linux", "arm64")]);
     }
 

@@ -6,19 +6,23 @@ pub mod build;
 pub mod builder;
 pub mod buildx;
 mod cache;
+mod creation;
 mod decide;
 pub mod docker_config;
 pub mod ecr;
 pub mod failure;
 mod imagetools;
+mod logins;
 mod manifest;
 pub mod platform;
 pub mod reference;
+pub mod scan;
 pub mod tags;
 pub mod words;
 
 pub use decide::{Candidate, decide};
-pub use ecr::digest_of;
+pub use docker_config::{DOCKER_HUB, is_docker_hub};
+pub use ecr::{Login, Repository, digest_of};
 pub use reference::Reference;
 
 use crate::{
@@ -61,12 +65,15 @@ pub async fn ship(
     cancel: &Cancel,
 ) -> anyhow::Result<Image> {
     let image = match step {
-        ImageStep::Build { build, repository_uri, tags, labels, .. } => {
+        ImageStep::Build { build, create, logins, repository_uri, tags, labels, .. } => {
+            if let Some(wanted) = create {
+                creation::create(&build.repository, wanted, registry, reporter).await?;
+            }
             let login = Registry::of(registry).login().await.map_err(not_pushed)?;
-            reporter.mask(login.token.expose());
-            reporter.mask(login.password.expose());
+            let host = repository_uri.split('/').next().unwrap_or_default().to_owned();
+            let logins = [vec![Login { host, ..login }], logins.clone()].concat();
             let order = Order { build, repository_uri, tags, labels };
-            build::build(order, &login, variables, reporter, cancel).await?
+            build::build(order, &logins, variables, reporter, cancel).await?
         }
         ImageStep::Reuse { uri, digest, tag } => {
             Image { uri: uri.clone(), digest: digest.clone(), tags: vec![tag.clone()], built: false }

@@ -42,7 +42,8 @@ pub fn request(
 ) -> Option<Request> {
     let mut assembly = Assembly { purpose, environment, options, source, variables, problems, findings };
     let fields = file.environments.get(environment).cloned().unwrap_or_default();
-    let image = assembly.image(file.image);
+    let scan = assembly.scan(file.image.as_ref());
+    let image = assembly.image(file.image.clone(), &file);
     let environment = assembly.environment(&fields, file.service.as_ref());
     let build_account = assembly.build_account(file.build_account, &fields);
     let auth = file.auth.unwrap_or_default();
@@ -59,6 +60,7 @@ pub fn request(
         environment,
         build_account,
         image,
+        scan,
         auth,
         force: options.force,
         configuration_hash: String::new(),
@@ -71,7 +73,7 @@ pub fn request(
 
 pub(super) struct Assembly<'a> {
     pub(super) purpose: Purpose,
-    environment: &'a str,
+    pub(super) environment: &'a str,
     options: &'a Options,
     pub(super) source: &'a Source,
     pub(super) variables: &'a Variables,
@@ -80,7 +82,7 @@ pub(super) struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    fn image(&mut self, image: Option<file::Image>) -> Option<ImageRequest> {
+    fn image(&mut self, image: Option<file::Image>, file: &file::File) -> Option<ImageRequest> {
         if self.purpose == Purpose::Attend {
             // Nobody looks at it: nothing is shipped.
             return Some(ImageRequest::Given(String::new()));
@@ -89,7 +91,8 @@ impl Assembly<'_> {
         if let Some(uri) = &self.options.image {
             let building: Vec<String> = FIELDS
                 .iter()
-                .filter(|field| field.section == Section::Image)
+                // What is given is scanned, too.
+                .filter(|field| field.section == Section::Image && field.key != "scan")
                 .filter_map(|field| self.source.given.get(&section.key(field.key)).cloned())
                 .collect();
             if !building.is_empty() {
@@ -141,6 +144,8 @@ impl Assembly<'_> {
         }
         self.caches(&image.cache_from, &section.key("cache-from"));
         self.caches(&image.cache_to, &section.key("cache-to"));
+        let registries = self.registries(&image.registries, file, &section.key("registries"));
+        let create = self.new_repository(image.create_repository.as_ref(), file, &section);
         Some(ImageRequest::Build(Build {
             repository: image.repository.unwrap_or_default(),
             context,
@@ -160,6 +165,8 @@ impl Assembly<'_> {
             no_cache: image.no_cache.unwrap_or_default(),
             pull: image.pull.unwrap_or_default(),
             builder: self.builder(image.builder, &section.key("builder")),
+            create,
+            registries,
         }))
     }
 
@@ -268,7 +275,7 @@ impl Assembly<'_> {
         Some(BuildAccount { account: account(fields.account.as_deref(), role.as_ref()), role, region })
     }
 
-    fn region(&mut self, region: &str, allow_unknown: Option<bool>, section: &Path, option: &str) {
+    pub(super) fn region(&mut self, region: &str, allow_unknown: Option<bool>, section: &Path, option: &str) {
         if !region.is_empty() && allow_unknown != Some(true) && facts::partition(region).is_none() {
             self.add(|subject| say::unknown_region(region, subject, option), &section.key("region"));
         }

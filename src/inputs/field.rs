@@ -195,6 +195,9 @@ impl Field {
                 let pairs = lines().map(|line| pair(line).map(within));
                 Value::Object(pairs.collect::<Result<Map<_, _>, _>>()?)
             }
+            Kind::Switch { .. } if boolean(&text()).is_ok() => {
+                boolean(&text()).map_or(Value::Null, Value::Bool)
+            }
             _ => yaml::parse(&texts.join("\n")).map_err(|e| say::inputs::not_yaml(said, &e.message))?,
         })
     }
@@ -245,5 +248,8 @@ mod tests {
         assert_eq!(value("secret-files", &["a=f"]).unwrap(), json!({"a": {"file": "/repo/f"}}));
         assert_eq!(value("builder", &["kube"]).unwrap(), json!("kube"));
         assert_eq!(value("builder", &["driver: remote"]).unwrap(), json!({"driver": "remote"}));
+        assert_eq!(value("create-repository", &["TRUE"]).unwrap(), json!(true));
+        assert_eq!(value("create-repository", &["keep: 9"]).unwrap(), json!({"keep": 9}));
+        assert_eq!(value("scan", &["fail-on: high"]).unwrap(), json!({"fail-on": "high"}));
     }
 }

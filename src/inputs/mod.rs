@@ -5,6 +5,7 @@ mod assemble;
 mod build;
 mod checks;
 pub mod field;
+mod registries;
 pub mod source;
 pub mod stray;
 

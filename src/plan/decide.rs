@@ -86,6 +86,7 @@ impl Plan {
                 commit: facts.marker.commit.clone(),
             },
             image,
+            scan: request.scan.clone(),
             task_definition: TaskDefinitionStep {
                 document: source.document,
                 pins: source.pins,

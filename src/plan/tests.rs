@@ -83,6 +83,7 @@ fn request() -> Request {
             repository: "hello".into(),
             ..Build::default()
         }),
+        scan: None,
         auth: Auth::Auto,
         force: false,
         configuration_hash: "5f3a9c0d11223344".into(),
@@ -138,6 +139,8 @@ fn listener(arn: &str, port: u16) -> Listener {
 
 fn build_step() -> ImageStep {
     ImageStep::Build {
+        create: None,
+        logins: Vec::new(),
         build: Build { context: ".".into(), repository: "hello".into(), ..Build::default() },
         repository_uri: REPOSITORY.into(),
         tags: vec![COMMIT.into()],

@@ -54,7 +54,7 @@ pub async fn before(
     build.build_args.extend(inputs.rehearse.before.build_args.clone());
     build.build_args = tags::build_args(&build, &words).map_err(|word| anyhow::anyhow!("{word:?}"))?;
     let token = Secret::new(STANDARD.encode(format!("{user}:{password}")));
-    let login = Login { host: host.clone(), token, password: Secret::new(password) };
+    let login = Login { host: host.clone(), token };
     let order = Order {
         repository_uri: &format!("{host}/{}", build.repository),
         build: &build,
@@ -64,5 +64,5 @@ pub async fn before(
     };
     let quiet =
         Reporter::to(report::Options::default(), &Variables::default(), Pace::of(variables), std::io::sink());
-    build::build(order, &login, variables, &quiet, cancel).await.map(drop)
+    build::build(order, &[login], variables, &quiet, cancel).await.map(drop)
 }

@@ -5,7 +5,9 @@ use super::task_definition::TaskDefinition;
 use crate::{
     inputs::Inputs,
     permissions::{self, Scope},
-    request::{Check, Environment, HttpCheck, ImageRequest, Role},
+    request::{
+        Build, Check, Environment, FurtherRegistry, HttpCheck, ImageRequest, RegistryLogin, Request, Role,
+    },
 };
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -79,24 +81,35 @@ pub fn describe(
     };
     let caller = format!("arn:{partition}:iam::{build_account}:user/{CALLER}");
 
+    let wanted = build.create.as_ref();
+    let pushes = |scope: &Scope<'_>| build_policies(request, build, scope);
+    let further = &build.registries;
     let mut build = spec::Account {
         id: build_account.clone(),
         region: build_region.clone(),
         oidc_provider: true,
         users: vec![spec::User {
             name: CALLER.into(),
-            policies: vec![caller_policy(build_role, deploy_role, runs_tasks(environment), &scope)],
+            policies: vec![caller_policy(
+                build_role,
+                deploy_role,
+                runs_tasks(environment),
+                pushes(&scope),
+                &scope,
+            )],
         }],
         repositories: vec![spec::Repository {
             name: build.repository.clone(),
-            policy: Some(permissions::repository(partition, &deploy_account)),
+            immutable_tags: wanted.is_some_and(|wanted| wanted.immutable_tags),
+            scan_on_push: wanted.is_some_and(|wanted| wanted.scan_on_push),
+            policy: Some(permissions::repository(partition, std::slice::from_ref(&deploy_account))),
             ..Default::default()
         }],
         ..Default::default()
     };
     if let Some(role) = build_role {
         let trust = vec![trusts_github(partition, &build_account, &job), trusts(&caller, role)];
-        build.roles.push(role_of(role, trust, vec![permissions::build_role(&scope)]));
+        build.roles.push(role_of(role, trust, pushes(&scope)));
     }
     let mut deploy = service_side(inputs, &application, &group, &deploy_account, task_definition);
     if let Some(role) = deploy_role {
@@ -109,7 +122,7 @@ pub fn describe(
             policies.push(permissions::deploy_role_tasks(&scope));
         }
         if build_role.is_none() && build_account == deploy_account {
-            policies.push(permissions::build_role(&Scope { deploy_role: None, ..scope.clone() }));
+            policies.extend(pushes(&Scope { deploy_role: None, ..scope.clone() }));
         }
         deploy.oidc_provider |= build_role.is_none();
         deploy.roles.push(role_of(role, trust, policies));
@@ -119,8 +132,17 @@ pub fn describe(
     if build_region != environment.region {
         regions.push(build_region);
     }
-    let accounts =
+    for registry in further {
+        if let RegistryLogin::Ecr { region, .. } = &registry.login
+            && !regions.contains(region)
+        {
+            regions.push(region.clone());
+        }
+    }
+    let mut accounts =
         if build_account == deploy_account { vec![merged(build, deploy)] } else { vec![build, deploy] };
+    let pushing = build_role.or(deploy_role.filter(|_| build_side.is_none()));
+    add_registries(&mut accounts, further, pushing.map_or(&caller, |role| &role.arn));
     let caller = spec::CallerSpec { account: build_account, user: CALLER.into() };
     let checks = environment.validate.iter().chain(&environment.verify);
     let stand_in = checks.filter_map(stand_in_for).collect();
@@ -368,8 +390,67 @@ fn runs_tasks(environment: &Environment) -> bool {
     !environment.before.is_empty() || checks.any(|check| matches!(check, Check::Task(_)))
 }
 
+/// What builds, pushes and has scanned as the configuration asks.
+fn build_policies(request: &Request, build: &Build, scope: &Scope<'_>) -> Vec<Value> {
+    let mut policies = vec![permissions::build_role(scope)];
+    if build.create.is_some() {
+        policies.push(permissions::build_role_creation(scope));
+    }
+    if request.scan.is_some() {
+        policies.push(permissions::build_role_scan(scope));
+    }
+    let roles: Vec<&str> = registry_roles(&build.registries).map(|(_, role)| role.arn.as_str()).collect();
+    if !roles.is_empty() {
+        let enter =
+            json!({ "Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": roles });
+        policies.push(json!({ "Version": "2012-10-17", "Statement": [enter] }));
+    }
+    policies
+}
+
+/// The roles that log in to further registries of ECR, with their registry's account.
+fn registry_roles(registries: &[FurtherRegistry]) -> impl Iterator<Item = (&str, &Role)> {
+    registries.iter().filter_map(|registry| match &registry.login {
+        RegistryLogin::Ecr { account, role: Some(role), .. } => Some((account.as_str(), role)),
+        _ => None,
+    })
+}
+
+/// The accounts of further registries of ECR, where they aren't there anyway, and the roles that log
+/// in to them.
+fn add_registries(accounts: &mut Vec<spec::Account>, registries: &[FurtherRegistry], pushing: &str) {
+    for registry in registries {
+        let RegistryLogin::Ecr { account, region, .. } = &registry.login else { continue };
+        if !accounts.iter().any(|known| known.id == *account) {
+            accounts.push(spec::Account {
+                id: account.clone(),
+                region: region.clone(),
+                ..Default::default()
+            });
+        }
+    }
+    for (registry, role) in registry_roles(registries) {
+        let id = role.arn.split(':').nth(4).unwrap_or(registry);
+        if let Some(account) = accounts.iter_mut().find(|account| account.id == id)
+            && !account.roles.iter().any(|known| known.name == name_of(&role.arn))
+        {
+            let may = json!({ "Statement": [
+                { "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*" },
+                { "Effect": "Allow", "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], "Resource": "*" },
+            ]});
+            account.roles.push(role_of(role, vec![trusts(pushing, role)], vec![may]));
+        }
+    }
+}
+
 /// The caller may go where the configuration's roles lead; what has no role it does itself.
-fn caller_policy(build: Option<&Role>, deploy: Option<&Role>, tasks: bool, scope: &Scope<'_>) -> Value {
+fn caller_policy(
+    build: Option<&Role>,
+    deploy: Option<&Role>,
+    tasks: bool,
+    pushes: Vec<Value>,
+    scope: &Scope<'_>,
+) -> Value {
     let mut statements = Vec::new();
     let mut add =
         |policy: Value| statements.extend(policy["Statement"].as_array().into_iter().flatten().cloned());
@@ -380,7 +461,7 @@ fn caller_policy(build: Option<&Role>, deploy: Option<&Role>, tasks: bool, scope
         add(json!({ "Statement": [into] }));
     }
     if build.is_none() {
-        add(permissions::build_role(scope));
+        pushes.into_iter().for_each(&mut add);
     }
     if deploy.is_none() {
         add(permissions::deploy_role(scope));

@@ -63,7 +63,9 @@ pub fn build_failed(failure: &Failure, order: Order<'_>, dockerfile: &str, statu
         ),
         Kind::PullDenied => Finding::new(
             format!("An image that the build starts from can't be had: {message}."),
-            "Check its name in the Dockerfile, and that `docker login` was done for its registry.",
+            super::registry::pull_denied(&message, &build.registries).unwrap_or_else(|| {
+                "Check its name in the Dockerfile, and let `registries` or `docker login` log in to its registry.".into()
+            }),
         ),
         Kind::Beyond => Finding::new(
             format!("The builder can't do what is asked for: {message}."),
@@ -117,10 +119,12 @@ pub fn no_word(missing: &NoWord) -> Finding {
     )
 }
 
+const CREATE: &str = "create it, or let it be created with `create-repository: true` under `image:`";
+
 pub fn no_repository(name: &str, clients: &Clients, known: &[String]) -> Finding {
     let fix = match known {
-        [] => "Create it, or correct `repository`.".to_owned(),
-        known => format!("{} Else create it.", did_you_mean(name, known.iter().map(String::as_str))),
+        [] => format!("Correct `repository`, or {CREATE}."),
+        known => format!("{} Else {CREATE}.", did_you_mean(name, known.iter().map(String::as_str))),
     };
     Finding::new(
         format!("There is no ECR repository `{name}` in account {} in {}.", clients.account, clients.region),

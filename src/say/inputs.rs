@@ -461,6 +461,7 @@ fn expected_kind(kind: &Kind) -> String {
         Kind::List(_) => "a list".into(),
         Kind::Map(_) | Kind::Object { .. } | Kind::Choice(_) => "a mapping".into(),
         Kind::NameOr(_) => "a name or a mapping".into(),
+        Kind::Switch { .. } => "`true`, `false` or a mapping".into(),
     }
 }
 
@@ -474,7 +475,7 @@ fn example(kind: &Kind, key: &str, in_file: bool) -> String {
         Kind::Word(words) => format!("Take one of {}.", list(words.iter().copied())),
         Kind::List(_) => format!("Write `{key}:` and under it a line for each, as `- …`."),
         Kind::Map(_) => format!("Write `{key}:` and under it a line for each, as `name: value`."),
-        Kind::Object { properties, .. } => {
+        Kind::Object { properties, .. } | Kind::Switch { properties, .. } => {
             format!("Known under it: {}.", list(properties.keys().map(String::as_str)))
         }
         Kind::NameOr(described) => format!(

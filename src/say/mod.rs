@@ -24,7 +24,9 @@ pub mod planned;
 pub mod post;
 pub mod progress;
 pub mod refusals;
+pub mod registry;
 pub mod rehearse;
+pub mod scan;
 pub mod task_definition;
 pub mod watch;
 

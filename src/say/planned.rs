@@ -23,7 +23,14 @@ pub fn text(plan: &Plan) -> String {
 fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     let run = &plan.run;
     writeln!(out, "{} → {} (account {}, {})", run.service, run.environment, run.account, run.region)?;
-    writeln!(out, "\nImage\n  {}", image(&plan.image))?;
+    writeln!(out, "\nImage")?;
+    if let ImageStep::Build { create: Some(wanted), repository_uri, .. } = &plan.image {
+        writeln!(out, "  {}", super::registry::creation(repository_uri, wanted))?;
+    }
+    writeln!(out, "  {}", image(&plan.image))?;
+    if let (Some(rule), None) = (&plan.scan, &plan.deployment.attach) {
+        writeln!(out, "  {}", super::scan::step(rule))?;
+    }
     write_task_definition(out, plan)?;
     write_deployment(out, plan)?;
     let budget = &plan.budget;

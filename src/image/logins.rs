@@ -1,0 +1,72 @@
+//! Logins to the registries that the images come from which a build starts from. They are for the
+//! private copy of Docker's configuration alone.
+
+use super::ecr::{Login, Registry};
+use crate::{
+    aws::{Access, Failure},
+    outcome::{Finding, Stop},
+    request::{FurtherRegistry, RegistryLogin},
+    say::{refusals, registry as say},
+    secret::Secret,
+    surroundings::Variables,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+/// One for each registry, or all that keeps them from being made. `pushed_to` is the host whose
+/// login there is anyway.
+pub async fn further(
+    registries: &[FurtherRegistry],
+    pushed_to: &str,
+    access: &Access,
+    variables: &Variables,
+) -> anyhow::Result<Vec<Login>> {
+    let (mut logins, mut missing, mut refused) = (Vec::<Login>::new(), Vec::new(), Vec::new());
+    for registry in registries {
+        let at = |finding: Finding| Finding { place: registry.place.clone(), ..finding };
+        let login = match &registry.login {
+            RegistryLogin::Password { host, username, variable } => match variables.get(variable) {
+                Some(password) => password_login(host, username, password.trim(), access),
+                None => {
+                    missing.push(at(say::no_password(host, variable)));
+                    continue;
+                }
+            },
+            RegistryLogin::Ecr { account, region, role } => {
+                let clients = match role {
+                    Some(role) => access.registries.get(&role.arn),
+                    None => Some(access.registry()),
+                };
+                let Some(clients) = clients else { continue };
+                let region = Some(region.clone()).filter(|region| *region != clients.region);
+                let registry = Registry { clients, account: Some(account.clone()), region };
+                match registry.login().await {
+                    Ok(login) => login,
+                    Err(error) => {
+                        let failure = error.downcast::<Failure>()?;
+                        refused.push(at(say::no_login(account, &refusals::failure(&failure))));
+                        continue;
+                    }
+                }
+            }
+        };
+        if login.host == pushed_to || logins.iter().any(|known| known.host == login.host) {
+            missing.push(at(say::login_twice(&login.host, login.host == pushed_to)));
+        }
+        logins.push(login);
+    }
+    if !missing.is_empty() {
+        return Err(Stop::invalid([missing, refused].concat()).into());
+    }
+    if !refused.is_empty() {
+        return Err(Stop::refused(refused).into());
+    }
+    Ok(logins)
+}
+
+/// Masked before it is put anywhere.
+fn password_login(host: &str, username: &str, password: &str, access: &Access) -> Login {
+    let token = BASE64_STANDARD.encode(format!("{username}:{password}"));
+    access.deploy.mask(password);
+    access.deploy.mask(&token);
+    Login { host: host.to_owned(), token: Secret::new(token) }
+}
