@@ -73,6 +73,8 @@ pub struct Account {
     pub users: Vec<User>,
     pub roles: Vec<Role>,
     pub repositories: Vec<Repository>,
+    /// Inspector scans all images of the account's registry, from their push on.
+    pub enhanced_scanning: bool,
     pub clusters: Vec<Cluster>,
     /// Documents as RegisterTaskDefinition takes them; images may be `{repository}` of `seed-images`.
     pub task_definitions: Vec<Value>,
@@ -113,8 +115,15 @@ pub struct Repository {
     /// The repository policy document, if any.
     pub policy: Option<Value>,
     pub scan_on_push: bool,
-    /// What a scan of any image finds, as DescribeImageScanFindings lists it.
+    /// What a scan of any image finds, as DescribeImageScanFindings lists it: under `findings`, or in
+    /// an account with enhanced scanning under `enhancedFindings`.
     pub scan_findings: Vec<Value>,
+    /// The same for what stands under a tag, the images of a list included.
+    pub scan_findings_of: BTreeMap<String, Vec<Value>>,
+    /// How long a scan takes, in the world's time; 15 s when not given.
+    pub scan_seconds: Option<f64>,
+    /// What scans end as in place of COMPLETE or ACTIVE: FAILED, UNSUPPORTED_IMAGE, FINDINGS_UNAVAILABLE, …
+    pub scan_ends_as: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

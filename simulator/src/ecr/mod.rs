@@ -28,7 +28,7 @@ use std::{
     sync::Arc,
     time::SystemTime,
 };
-use store::{Mutability, Registry, Repository};
+use store::{Mutability, Registry, Repository, Scans};
 use tokio::net::TcpListener;
 
 #[derive(Debug)]
@@ -58,7 +58,9 @@ impl State {
     ) -> anyhow::Result<State> {
         let registries = spec.accounts.iter().map(|account| {
             let host = endpoints.registries.get(&account.id).cloned().unwrap_or_default();
-            let repositories = account.repositories.iter().map(|r| (r.name.clone(), repository(r, now)));
+            let enhanced = account.enhanced_scanning;
+            let repositories =
+                account.repositories.iter().map(|r| (r.name.clone(), repository(r, enhanced, now)));
             let registry = Registry {
                 account: account.id.clone(),
                 region: account.region.clone(),
@@ -66,6 +68,7 @@ impl State {
                 repositories: repositories.collect(),
                 uploads: HashMap::new(),
                 settings: BTreeMap::new(),
+                enhanced_scanning: enhanced,
             };
             (account.id.clone(), registry)
         });
@@ -79,13 +82,19 @@ impl State {
     }
 }
 
-fn repository(spec: &spec::Repository, now: Time) -> Repository {
+fn repository(spec: &spec::Repository, enhanced: bool, now: Time) -> Repository {
     Repository {
         name: spec.name.clone(),
         created_at: now,
         mutability: Mutability::of(if spec.immutable_tags { "IMMUTABLE" } else { "MUTABLE" }),
         scan_on_push: spec.scan_on_push,
-        findings: spec.scan_findings.clone(),
+        scans: Scans {
+            enhanced,
+            findings: spec.scan_findings.clone(),
+            of_tags: spec.scan_findings_of.clone(),
+            seconds: spec.scan_seconds,
+            end_as: spec.scan_ends_as.clone(),
+        },
         policy: spec.policy.as_ref().map(Value::to_string),
         encryption: json!({"encryptionType": "AES256"}),
         ..Repository::default()
@@ -97,16 +106,30 @@ pub(crate) fn repository_arn(region: &str, account: &str, name: &str) -> String 
     format!("arn:aws:ecr:{region}:{account}:repository/{name}")
 }
 
-/// `repositories` of the snapshot: by account, the tags with their digests, and how many images.
+/// `repositories` of the snapshot: by account, the tags with their digests, how many images, and what
+/// is set.
 pub(crate) fn snapshot(world: &WorldState) -> Value {
     let tags = |r: &Repository| {
         r.tags.iter().map(|(tag, digest)| (tag.clone(), json!(digest.as_str()))).collect::<Value>()
     };
+    let document =
+        |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let repositories = |registry: &Registry| {
         registry
             .repositories
             .values()
-            .map(|r| (r.name.clone(), json!({"tags": tags(r), "images": r.images.len()})))
+            .map(|r| {
+                let told = json!({
+                    "tags": tags(r),
+                    "images": r.images.len(),
+                    "tag_mutability": r.mutability.setting,
+                    "scan_on_push": r.scan_on_push,
+                    "encryption": r.encryption,
+                    "policy": document(&r.policy),
+                    "lifecycle_policy": document(&r.lifecycle_policy),
+                });
+                (r.name.clone(), told)
+            })
             .collect::<Value>()
     };
     let registries = world.ecr.registries.iter();

@@ -19,6 +19,7 @@ pub(super) struct Registry {
     pub(super) uploads: HashMap<String, Upload>,
     /// `BLOB_MOUNTING` and the like.
     pub(super) settings: BTreeMap<String, String>,
+    pub(super) enhanced_scanning: bool,
 }
 
 impl Registry {
@@ -33,8 +34,7 @@ pub(super) struct Repository {
     pub(super) created_at: Time,
     pub(super) mutability: Mutability,
     pub(super) scan_on_push: bool,
-    /// What a scan of any image here finds.
-    pub(super) findings: Vec<Value>,
+    pub(super) scans: Scans,
     pub(super) policy: Option<String>,
     pub(super) lifecycle_policy: Option<String>,
     pub(super) encryption: Value,
@@ -43,6 +43,19 @@ pub(super) struct Repository {
     pub(super) blobs: BTreeMap<Digest, u64>,
     pub(super) images: BTreeMap<Digest, Image>,
     pub(super) tags: BTreeMap<String, Digest>,
+}
+
+/// What scans of the repository's images are like.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scans {
+    /// By Inspector, which nobody has to ask.
+    pub(super) enhanced: bool,
+    /// What is found in any image.
+    pub(super) findings: Vec<Value>,
+    /// And in what stands under a tag.
+    pub(super) of_tags: BTreeMap<String, Vec<Value>>,
+    pub(super) seconds: Option<f64>,
+    pub(super) end_as: Option<String>,
 }
 
 /// Whether a tag may move to another image.
@@ -160,7 +173,8 @@ impl Repository {
             None if self.images.contains_key(&digest) => return Err(PutError::AlreadyThere(digest, None)),
             None => {}
         }
-        let scanned_at = (self.scan_on_push && !manifest.is_list()).then_some(push.now);
+        let scanned = self.scan_on_push || self.scans.enhanced;
+        let scanned_at = (scanned && !manifest.is_list()).then_some(push.now);
         self.images.entry(digest.clone()).or_insert_with(|| Image {
             text: push.text.to_owned(),
             manifest,
@@ -199,6 +213,14 @@ impl Repository {
     pub(super) fn lists_with(&self, digest: &Digest) -> Vec<&Digest> {
         let holds = |image: &Image| image.manifest.children.iter().any(|c| c.digest == *digest);
         self.images.iter().filter(|(_, image)| holds(image)).map(|(d, _)| d).collect()
+    }
+
+    /// What a scan finds in an image: by its own tags or those of a list that holds it.
+    pub(super) fn findings(&self, digest: &Digest) -> &[Value] {
+        let lists = self.lists_with(digest);
+        let mut tags = self.tags.iter().filter(|(_, held)| *held == digest || lists.contains(held));
+        let of_tag = tags.find_map(|(tag, _)| self.scans.of_tags.get(tag));
+        of_tag.unwrap_or(&self.scans.findings)
     }
 
     pub(super) fn remove_image(&mut self, digest: &Digest) {

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 
@@ -63,6 +64,17 @@ def manifest(client, repository, salt):
 def put(client, repository, salt, tag):
     text = manifest(client, repository, salt)
     return client.put_image(repositoryName=repository, imageManifest=text, imageTag=tag)["image"]
+
+
+def until(client, repository, image, so):
+    """What is told of an image's scan, once it is so."""
+    for _ in range(120):
+        answer = client.describe_image_scan_findings(repositoryName=repository, imageId=image)
+        if so(answer):
+            return answer
+        # Nothing tells of a scan's progress.
+        time.sleep(0.25)
+    raise AssertionError(f"it stays so: {answer}")
 
 
 def login(client, **parameters):
@@ -157,6 +169,44 @@ class Repositories(Case):
         client.delete_lifecycle_policy(repositoryName="private/app")
         with self.fails("InvalidParameterException", 400):
             client.put_lifecycle_policy(repositoryName="private/app", lifecyclePolicyText='{"a": "' + "x" * 100 + '"}')
+        rule["selection"]["countUnit"] = "days"
+        with self.fails("InvalidParameterException", 400, "countUnit goes with sinceImagePushed"):
+            client.put_lifecycle_policy(repositoryName="private/app", lifecyclePolicyText=json.dumps({"rules": [rule]}))
+
+    def test_created_with_all_that_there_is(self):
+        client = build("ecr")
+        key = "arn:aws:kms:eu-central-1:111111111111:key/0a1b2c3d"
+        made = client.create_repository(
+            repositoryName="team/whole",
+            imageScanningConfiguration={"scanOnPush": True},
+            imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+            imageTagMutabilityExclusionFilters=[{"filterType": "WILDCARD", "filter": "latest"}],
+            encryptionConfiguration={"encryptionType": "KMS", "kmsKey": key},
+        )["repository"]
+        self.assertEqual(made["imageScanningConfiguration"], {"scanOnPush": True})
+        self.assertEqual(made["encryptionConfiguration"], {"encryptionType": "KMS", "kmsKey": key})
+        managed = client.create_repository(
+            repositoryName="team/managed", encryptionConfiguration={"encryptionType": "KMS"}
+        )["repository"]
+        self.assertRegex(managed["encryptionConfiguration"]["kmsKey"], "^arn:aws:kms:eu-central-1:111111111111:key/")
+        with self.fails("InvalidParameterException", 400):
+            client.create_repository(
+                repositoryName="team/wrong", encryptionConfiguration={"encryptionType": "AES256", "kmsKey": key}
+            )
+        scanning = {"scanOnPush": False}
+        client.put_image_scanning_configuration(repositoryName="team/whole", imageScanningConfiguration=scanning)
+        described = client.describe_repositories(repositoryNames=["team/whole"])["repositories"][0]
+        self.assertEqual(described["imageScanningConfiguration"], scanning)
+        reader = session(READER).client("ecr", config=ONCE)
+        for call in [
+            lambda: reader.create_repository(repositoryName="hello/other"),
+            lambda: reader.put_lifecycle_policy(repositoryName="hello", lifecyclePolicyText="x" * 100),
+            lambda: reader.set_repository_policy(repositoryName="hello", policyText="{}"),
+            lambda: reader.start_image_scan(repositoryName="hello", imageId={"imageTag": "v1"}),
+            lambda: reader.describe_image_scan_findings(repositoryName="hello", imageId={"imageTag": "v1"}),
+        ]:
+            with self.fails("AccessDeniedException", 400, "no identity-based policy allows the ecr:"):
+                call()
 
     def test_identity(self):
         reader = session(READER).client("ecr", config=ONCE)
@@ -333,6 +383,48 @@ class Images(Case):
         self.assertEqual(detail["imageScanFindingsSummary"]["findingSeverityCounts"], {"CRITICAL": 1, "LOW": 2})
         with self.fails("ImageNotFoundException", 400):
             client.start_image_scan(repositoryName="hello", imageId={"imageTag": "nope"})
+        # Once in 24 hours, the scan on push included.
+        with self.fails("LimitExceededException", 400):
+            client.start_image_scan(repositoryName="scanned", imageId=pushed)
+        clean = put(client, "scanned", "clean", "clean")["imageId"]
+        client.get_waiter("image_scan_complete").wait(
+            repositoryName="scanned", imageId=clean, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        found = client.describe_image_scan_findings(repositoryName="scanned", imageId=clean)["imageScanFindings"]
+        self.assertEqual((found["findings"], found["findingSeverityCounts"]), ([], {}))
+
+    def test_a_list_is_not_scanned_but_its_images_are(self):
+        client = build("ecr")
+        child = put(client, "scanned", "child", "child")
+        entry = {"mediaType": MANIFEST, "digest": child["imageId"]["imageDigest"], "size": len(child["imageManifest"])}
+        entry["platform"] = {"os": "linux", "architecture": "amd64"}
+        index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]})
+        listed = client.put_image(repositoryName="scanned", imageManifest=index, imageTag="listed")["image"]["imageId"]
+        with self.fails("UnsupportedImageTypeException", 400):
+            client.start_image_scan(repositoryName="scanned", imageId=listed)
+        with self.fails("ScanNotFoundException", 400):
+            client.describe_image_scan_findings(repositoryName="scanned", imageId=listed)
+        status = client.describe_image_scan_findings(repositoryName="scanned", imageId=child["imageId"])
+        self.assertIn(status["imageScanStatus"]["status"], ["IN_PROGRESS", "COMPLETE"])
+
+    def test_a_scan_that_cannot_be(self):
+        client = build("ecr")
+        pushed = put(client, "unscannable", "one", "v1")["imageId"]
+        status = until(client, "unscannable", pushed, lambda answer: answer["imageScanStatus"]["status"] != "IN_PROGRESS")
+        self.assertEqual(status["imageScanStatus"]["status"], "UNSUPPORTED_IMAGE")
+        self.assertNotIn("imageScanFindings", status)
+
+    def test_enhanced_scans(self):
+        client = deploy("ecr")
+        pushed = put(client, "own", "enhanced", "enhanced")["imageId"]
+        with self.fails("ValidationException", 400, "This feature is disabled"):
+            client.start_image_scan(repositoryName="own", imageId=pushed)
+        done = lambda answer: "imageScanCompletedAt" in answer.get("imageScanFindings", {})
+        answer = until(client, "own", pushed, done)
+        self.assertEqual(answer["imageScanStatus"]["status"], "ACTIVE")
+        self.assertEqual(answer["imageScanFindings"]["findingSeverityCounts"], {"HIGH": 1})
+        finding = answer["imageScanFindings"]["enhancedFindings"][0]
+        self.assertEqual(finding["packageVulnerabilityDetails"]["vulnerabilityId"], "CVE-2026-0004")
 
 
 class Registry(Case):

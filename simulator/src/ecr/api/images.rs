@@ -302,7 +302,7 @@ fn describe_image(
     if let Some(subject) = &image.manifest.subject {
         detail["subjectManifestDigest"] = json!(subject.as_str());
     }
-    if let Some(scan) = super::scans::summary(repository, image, world.now) {
+    if let Some(scan) = super::scans::summary(repository, digest, image, world.now) {
         detail["imageScanStatus"] = scan["imageScanStatus"].clone();
         if scan["imageScanFindingsSummary"].is_object() {
             detail["imageScanFindingsSummary"] = scan["imageScanFindingsSummary"].clone();

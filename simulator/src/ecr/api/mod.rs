@@ -2,6 +2,7 @@
 
 mod images;
 mod layers;
+mod lifecycle;
 mod repositories;
 mod scans;
 

@@ -1,10 +1,10 @@
 //! Repositories and what is set on them.
 
-use super::{Paging, Target, check_name, invalid, read, registry_id, some};
+use super::{Paging, Target, check_name, invalid, lifecycle, read, registry_id, some};
 use crate::{
     ecr::{
         access, repository_arn,
-        store::{Mutability, Registry, Repository},
+        store::{Mutability, Registry, Repository, Scans},
     },
     front::{Answer, ApiError, Call, Need, timestamp},
     iam,
@@ -78,6 +78,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     if account != call.caller.account {
         return Err(invalid("registryId", "a repository is created in the caller's own registry"));
     }
+    let encryption = encryption(input.encryption_configuration, &call.region, &account)?;
     let now = world.now;
     let registry = world.ecr.registries.get_mut(&account).filter(|r| r.region == call.region);
     let Some(registry) = registry else {
@@ -94,12 +95,45 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
         created_at: now,
         mutability,
         scan_on_push: input.image_scanning_configuration.scan_on_push,
-        encryption: input.encryption_configuration.unwrap_or_else(|| json!({"encryptionType": "AES256"})),
+        scans: Scans { enhanced: registry.enhanced_scanning, ..Scans::default() },
+        encryption,
         ..Repository::default()
     };
     put_tags(&mut repository.resource_tags, input.tags)?;
     registry.repositories.insert(name.clone(), repository);
     Ok(json!({"repository": registry.repositories.get(&name).map(|r| description(registry, r))}))
+}
+
+/// A key goes with KMS alone; without one it is the key that AWS manages.
+fn encryption(asked: Option<Value>, region: &str, account: &str) -> Result<Value, ApiError> {
+    let Some(asked) = asked else { return Ok(json!({"encryptionType": "AES256"})) };
+    let kind = asked["encryptionType"].as_str().unwrap_or_default();
+    let key = asked["kmsKey"].as_str();
+    match (kind, key) {
+        ("AES256", None) => Ok(json!({"encryptionType": kind})),
+        ("AES256", Some(_)) => {
+            Err(invalid("encryptionConfiguration", "kmsKey must not be given with encryptionType AES256"))
+        }
+        ("KMS" | "KMS_DSSE", key) => {
+            if key.is_some_and(|key| key.is_empty() || key.len() > 2048) {
+                return Err(invalid(
+                    "encryptionConfiguration.kmsKey",
+                    "Member must have length between 1 and 2048",
+                ));
+            }
+            let arn = match key {
+                Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
+                Some(name) if name.starts_with("alias/") => format!("arn:aws:kms:{region}:{account}:{name}"),
+                Some(id) => format!("arn:aws:kms:{region}:{account}:key/{id}"),
+                None => format!("arn:aws:kms:{region}:{account}:key/0ec40000-aa5e-4000-8000-000000000ec4"),
+            };
+            Ok(json!({"encryptionType": kind, "kmsKey": arn}))
+        }
+        _ => Err(invalid(
+            "encryptionConfiguration.encryptionType",
+            "Member must satisfy enum value set: [AES256, KMS, KMS_DSSE]",
+        )),
+    }
 }
 
 pub(super) fn delete(world: &mut World, call: &Call) -> Answer {
@@ -153,16 +187,13 @@ pub(super) fn delete_policy(world: &mut World, call: &Call) -> Answer {
 pub(super) fn put_lifecycle_policy(world: &mut World, call: &Call) -> Answer {
     let target = Target::of(world, call)?;
     let text = call.input["lifecyclePolicyText"].as_str().unwrap_or_default().to_owned();
-    let rules = serde_json::from_str::<Value>(&text).ok().and_then(|d| d["rules"].as_array().cloned());
-    let whole = |rule: &Value| {
-        rule["rulePriority"].is_u64() && rule["selection"].is_object() && rule["action"].is_object()
-    };
     if !(100..=30720).contains(&text.len()) {
         return Err(invalid("lifecyclePolicyText", "Member must have length between 100 and 30720"));
     }
-    if !rules.is_some_and(|rules| !rules.is_empty() && rules.iter().all(whole)) {
-        return Err(invalid("LifecyclePolicyText", "Lifecycle policy validation failure"));
-    }
+    lifecycle::check(&text).map_err(|why| {
+        let rule = format!("Lifecycle policy validation failure: {why:#}");
+        invalid("LifecyclePolicyText", &rule)
+    })?;
     target.repository_mut(world)?.lifecycle_policy = Some(text.clone());
     target.answer(json!({"lifecyclePolicyText": text}))
 }
