@@ -143,7 +143,12 @@ async fn stages(
     // What an earlier run has deployed was scanned before.
     match &plan.scan {
         Some(rule) if plan.deployment.attach.is_none() => {
-            cancel.unless(image::scan::judge(rule, &image, &access, report, pace)).await??;
+            let judged = cancel.unless(image::scan::judge(rule, &image, &access, report, pace)).await?;
+            match judged.map_err(anyhow::Error::downcast::<Stop>) {
+                Ok(()) => {}
+                Err(Ok(stop)) => return Ok(said::withheld(&stop, &image)),
+                Err(Err(error)) => return Err(error),
+            }
         }
         _ => cancel.unless(async {}).await?,
     }

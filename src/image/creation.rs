@@ -25,10 +25,10 @@ pub async fn create(
     report: &Reporter,
 ) -> Result<(), Stop> {
     let made = repository(name, wanted, clients).await.map_err(|failure| say::not_created(name, &failure));
-    let made = made.map_err(|finding| Stop::refused(vec![finding]))?;
+    let made = made.map_err(Stop::build_failed)?;
     let half_made = |what, failure: &Failure| {
         let finding = say::half_made(name, what, failure, clients);
-        Stop::refused(vec![finding])
+        Stop::build_failed(finding)
     };
     if let Some(document) = lifecycle(wanted)
         && (made || !has_lifecycle(name, clients).await.map_err(|f| half_made(say::LIFECYCLE, &f))?)

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     event::Run,
     explain::Evidence,
+    image::Image,
     outcome::{Finding, Outcome, Stop, Word},
 };
 use std::time::Duration;
@@ -136,6 +137,18 @@ pub fn not_started(stop: &Stop, image: &str, task_definition: &str) -> Outcome {
         outcome.production = super::deployment::PRODUCTION_UNREAD.to_owned();
     }
     outcome.task_definition = Some(task_definition.to_owned());
+    outcome
+}
+
+/// Stopped with the image in its registry, and nothing behind it.
+pub fn withheld(stop: &Stop, image: &Image) -> Outcome {
+    let mut outcome = stopped(stop);
+    outcome.happened = format!(
+        "The image was not deployed: {} is in its registry, and no revision names it.",
+        image.pinned()
+    );
+    outcome.image = Some(image.pinned());
+    outcome.digest = Some(image.digest.clone());
     outcome
 }
 

@@ -91,8 +91,7 @@ pub fn too_much(image: &str, verdict: &Verdict, rule: &ScanRule) -> Finding {
     }
     Finding::new(
         format!(
-            "ECR's scan of {image} found {}, and `fail-on: {}` deploys {}: it is pushed, and neither registered nor \
-             deployed.{named}",
+            "ECR's scan of {image} found {}, and `fail-on: {}` deploys {}.{named}",
             counts(verdict),
             severity(rule.fail_on),
             limit(rule)
