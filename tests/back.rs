@@ -487,6 +487,24 @@ fn what_is_held_is_stopped_by_a_rollback() {
 }
 
 #[test]
+fn what_waited_too_long_is_told_on_its_commit() {
+    let project = Project::with(|files| files.replace("greenlight.yml", "ready-wait: 2h", "ready-wait: 40m"));
+    let world = World::of(project, &["--speed", "240"]);
+    let before = world.live();
+    let held = world.run(&["deploy", "--hold", "approve"]).end().expect(0, "held");
+    assert_eq!(status_of(&world)["state"], "pending");
+    world.until(|world| world.deployments().iter().all(|d| text(d, "status") != "Ready"));
+    world.until(|world| world.deployments().iter().all(|d| text(d, "status") != "InProgress"));
+
+    let done = world.run(&["approve"]).end().expect(3, "refused");
+    let id = held.output("deployment-id");
+    done.says(&[&format!("Deployment {id} doesn't wait for approval any more: it "), "Deploy again"]);
+    let status = status_of(&world);
+    assert_eq!((text(&status, "state"), text(&status, "sha")), ("failure", held.output("image-tags")));
+    assert_eq!((shares(&world), world.live()), (vec![100, 0], before));
+}
+
+#[test]
 fn a_group_that_cannot_hold_is_refused() {
     let world = World::of(
         Project::with(|files| {

@@ -17,7 +17,15 @@ use anyhow::Result;
 use serde_json::json;
 
 pub(super) async fn approve(visit: &Visit<'_>, named: Option<&str>) -> Result<Outcome> {
-    let active = waiting(visit, named)?;
+    let active = match waiting(visit, named) {
+        Ok(active) => active,
+        Err(stop) => {
+            return match visit.cancel.unless(missed(visit, named)).await? {
+                Some((missed, found)) => Ok(too_late(visit, &missed, &found, stop).await),
+                None => Err(stop.into()),
+            };
+        }
+    };
     let found = Found::in_description(&active.description);
     let ours = found.as_ref().is_some_and(|found| visit.marker.is_neighbour_of(found));
     if !ours && named.is_none() {
@@ -71,6 +79,31 @@ async fn image(visit: &Visit<'_>, task_definition: &str) -> Option<String> {
     let revision = current::describe(&visit.access.deploy, task_definition).await.ok()?;
     let container = documents::container(visit.request, &revision.document).ok()?;
     revision.document.image_of(&container).map(str::to_owned)
+}
+
+/// A deployment of ours that nobody approved in time: its commit must not stay pending.
+async fn missed(visit: &Visit<'_>, named: Option<&str>) -> Option<(Active, Found)> {
+    let clients = &visit.access.deploy;
+    if !visit.site.active.is_empty() {
+        return None;
+    }
+    let mut last = current::deployment(clients, visit.site.group.last.as_deref()?).await.ok()??;
+    if let Some(taken_back) = &last.takes_back {
+        last = current::deployment(clients, taken_back).await.ok()??;
+    }
+    let found = Found::in_description(&last.description)?;
+    let ours = visit.marker.is_neighbour_of(&found) && named.is_none_or(|named| named == last.id);
+    (ours && ["Stopped", "Failed"].contains(&last.status.as_str())).then_some((last, found))
+}
+
+/// Refused, and told on the commit that waited.
+async fn too_late(visit: &Visit<'_>, missed: &Active, found: &Found, stop: Stop) -> Outcome {
+    visit.begin("approve", found.commit());
+    let mut outcome =
+        Outcome::new(stop.word, say::too_late(&missed.id, &missed.status), visit.production().await);
+    outcome.next = Some(say::DEPLOY_AGAIN.to_owned());
+    outcome.findings = stop.findings;
+    outcome
 }
 
 /// The deployment that waits for approval.

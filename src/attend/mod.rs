@@ -135,6 +135,16 @@ impl Visit<'_> {
         }
     }
 
+    /// Production as it reads now, in words.
+    pub async fn production(&self) -> String {
+        let Site { service, group, .. } = &self.site;
+        let (clients, listeners) = (&self.access.deploy, &group.production_listeners);
+        match deployment::production(clients, &service.cluster, &service.name, listeners).await {
+            Ok(production) => say::attend::production(&production),
+            Err(failure) => say::deployment::production_denied(&failure),
+        }
+    }
+
     /// What it takes to follow an active deployment: a rollback is followed by what it takes back.
     pub async fn attach(&self, active: &Active) -> Result<Attached, Stop> {
         let attached = self.attach_at_once(active).await?;

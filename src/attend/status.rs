@@ -8,7 +8,7 @@ use crate::{
     marker::Found,
     outcome::{Outcome, Word},
     request::Hold,
-    say::{attend as say, deployment as deployment_say},
+    say::attend as say,
 };
 use anyhow::Result;
 
@@ -27,12 +27,6 @@ pub(super) async fn status(visit: &Visit<'_>) -> Result<Outcome> {
 
 async fn nothing_runs(visit: &Visit<'_>) -> Result<Outcome> {
     visit.begin("status", None);
-    let site = &visit.site;
-    let listeners = &site.group.production_listeners;
-    let (cluster, service) = (&site.service.cluster, &site.service.name);
-    let production = match deployment::production(&visit.access.deploy, cluster, service, listeners).await {
-        Ok(production) => say::production(&production),
-        Err(failure) => deployment_say::production_denied(&failure),
-    };
-    Ok(Outcome::new(Word::Unchanged, say::nothing_runs(&site.group.name), production))
+    let production = visit.production().await;
+    Ok(Outcome::new(Word::Unchanged, say::nothing_runs(&visit.site.group.name), production))
 }

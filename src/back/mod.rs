@@ -12,7 +12,7 @@ pub use redeploy::bring_back;
 
 use crate::{
     attend::{Attached, Visit, commit},
-    current::{self, Active, Site},
+    current::{self, Active},
     deployment::{self, Conduct, Created},
     event::{Event, Stage},
     marker::{self, Found},
@@ -178,25 +178,14 @@ async fn forget(visit: &Visit<'_>, live: &Revision) {
 
 async fn half_way(visit: &Visit<'_>, stopped: &str, stop: Stop) -> Outcome {
     let mut outcome =
-        Outcome::new(Word::NeedsAttention, say::back::half_way(stopped), production(visit).await);
+        Outcome::new(Word::NeedsAttention, say::back::half_way(stopped), visit.production().await);
     outcome.findings = stop.findings;
     outcome.next = Some(say::back::NAME_ANOTHER.to_owned());
     outcome
 }
 
 async fn there(visit: &Visit<'_>, live: &Revision) -> Outcome {
-    Outcome::new(Word::Unchanged, say::back::there(&live.arn), production(visit).await)
-}
-
-/// Production as it reads now, in words.
-async fn production(visit: &Visit<'_>) -> String {
-    let Site { service, group, .. } = &visit.site;
-    let listeners = &group.production_listeners;
-    let clients = &visit.access.deploy;
-    match deployment::production(clients, &service.cluster, &service.name, listeners).await {
-        Ok(production) => say::attend::production(&production),
-        Err(failure) => say::deployment::production_denied(&failure),
-    }
+    Outcome::new(Word::Unchanged, say::back::there(&live.arn), visit.production().await)
 }
 
 /// The revision that production is on, or goes to.

@@ -34,9 +34,11 @@ pub struct Group {
     pub test_listeners: Vec<String>,
     /// Names of the pair.
     pub target_groups: Vec<String>,
+    /// Its newest deployment, however that ended.
+    pub last: Option<String>,
 }
 
-/// A deployment that has not ended.
+/// A deployment of a group.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Active {
     pub id: String,
@@ -135,6 +137,7 @@ fn of(info: &DeploymentGroupInfo, application: &str, group: &str) -> Group {
         target_groups: pair
             .map(|p| p.target_groups().iter().filter_map(|t| t.name()).map(str::to_owned).collect())
             .unwrap_or_default(),
+        last: info.last_attempted_deployment().and_then(|last| last.deployment_id()).map(str::to_owned),
     }
 }
 
@@ -264,31 +267,34 @@ pub(super) async fn active(clients: &Clients, group: &Group) -> Part<Vec<Active>
     };
     let mut active = Vec::new();
     for id in ids {
-        let answer = clients
-            .codedeploy()
-            .get_deployment()
-            .deployment_id(&id)
-            .send()
-            .await
-            .map_err(clients.failed("codedeploy:GetDeployment"));
-        match answer {
-            Ok(answer) => active.extend(answer.deployment_info.map(|info| {
-                Active {
-                    id,
-                    status: info.status().map_or("Created", DeploymentStatus::as_str).to_owned(),
-                    description: info.description().unwrap_or_default().to_owned(),
-                    is_rollback: info.creator() == Some(&DeploymentCreator::CodeDeployRollback),
-                    takes_back: info
-                        .rollback_info()
-                        .and_then(|rollback| rollback.rollback_triggering_deployment_id())
-                        .map(str::to_owned),
-                    config: info.deployment_config_name().map(str::to_owned),
-                }
-            })),
+        match deployment(clients, &id).await {
+            Ok(found) => active.extend(found),
             Err(failure) => return Part::wrong(refusals::failure(&failure)),
         }
     }
     Part::of(active)
+}
+
+/// One deployment, whether it runs or has ended.
+pub async fn deployment(clients: &Clients, id: &str) -> Result<Option<Active>, Failure> {
+    let answer = clients
+        .codedeploy()
+        .get_deployment()
+        .deployment_id(id)
+        .send()
+        .await
+        .map_err(clients.failed("codedeploy:GetDeployment"))?;
+    Ok(answer.deployment_info.map(|info| Active {
+        id: id.to_owned(),
+        status: info.status().map_or("Created", DeploymentStatus::as_str).to_owned(),
+        description: info.description().unwrap_or_default().to_owned(),
+        is_rollback: info.creator() == Some(&DeploymentCreator::CodeDeployRollback),
+        takes_back: info
+            .rollback_info()
+            .and_then(|rollback| rollback.rollback_triggering_deployment_id())
+            .map(str::to_owned),
+        config: info.deployment_config_name().map(str::to_owned),
+    }))
 }
 
 #[cfg(test)]

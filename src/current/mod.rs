@@ -14,7 +14,7 @@ mod traffic;
 mod watch;
 
 pub use engine::missing as engine_missing;
-pub use group::{Active, Group};
+pub use group::{Active, Group, deployment};
 pub use pull::may_pull;
 pub use reach::{Unreachable, production_unreachable};
 #[cfg(test)]

@@ -189,6 +189,7 @@ fn current() -> Current {
             production_listeners: vec!["production".into()],
             test_listeners: vec!["test".into()],
             target_groups: vec!["blue".into(), "green".into()],
+            last: None,
         }),
         config: Some((
             "CodeDeployDefault.ECSCanary10Percent5Minutes".into(),

@@ -73,6 +73,14 @@ pub fn nothing_waits(group: &str) -> Finding {
     )
 }
 
+pub const DEPLOY_AGAIN: &str = "Deploy again, and let it go on in time.";
+
+/// It was held, and has ended.
+pub fn too_late(id: &str, status: &str) -> String {
+    let ended = if status == "Stopped" { "was stopped" } else { "failed" };
+    format!("Deployment {id} doesn't wait for approval any more: it {ended}.")
+}
+
 pub fn not_at_ready(id: &str, status: &str) -> Finding {
     Finding::new(
         format!("Deployment {id} is {status}: it doesn't wait for approval (any more, or not yet)."),
