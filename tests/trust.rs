@@ -13,7 +13,7 @@ use std::{
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
-use support::{CANARY, Project, World, list};
+use support::{CANARY, Plugin, Project, World, list};
 
 /// What others would have the runner do.
 const POISON: [&str; 8] = [
@@ -130,9 +130,31 @@ fn processes_that_leak(seen: &mut BTreeSet<String>) {
     }
 }
 
+/// Ends a watch.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_secret_is_nowhere_though_everything_is_told() {
-    let world = World::hello();
+    // Outside of all that is searched for what is left.
+    let planted = tempfile::TempDir::with_prefix("greenlight-planted-").unwrap();
+    fs::write(planted.path().join("secret"), format!("{CANARY}-in-a-file\n")).unwrap();
+    let project = Project::with(|files| {
+        let secrets = format!(
+            "image:\n  secrets: {{variable: {{env: PLANTED}}, file: {{file: {}}}}}\n  builder: {{driver: docker-container}}\n",
+            planted.path().join("secret").display()
+        );
+        files.replace("greenlight.yml", "image:\n", &secrets);
+    });
+    let world = World::of(project, &[]);
+    // A build that tells all it is given, as a careless step would.
+    let tells = format!("[ $1 = build ] && {{ env; cat {}/secret; }}", planted.path().display());
+    let plugin = Plugin::new(&world, &tells);
     let left = tempfile::TempDir::with_prefix("greenlight-left-").unwrap();
     let place = |name: &str| {
         fs::create_dir_all(left.path().join(name)).unwrap();
@@ -148,16 +170,21 @@ fn a_secret_is_nowhere_though_everything_is_told() {
             }
             seen
         });
+        // Also when the run ends otherwise than it should.
+        let over = Over(&ended);
         let done = world
             .run(&["deploy"])
             .env("RUST_LOG", "trace")
             .env("RUNNER_DEBUG", "1")
+            .env("DOCKER_CONFIG", &plugin.config())
+            .env("PLANTED", &format!("{CANARY}-in-a-variable"))
+            .input("secrets", &format!("input={CANARY}-in-the-input"))
             .env("HOME", &place("home"))
             .env("TMPDIR", &place("tmp"))
             .env("RUNNER_TEMP", &place("runner"))
             .end()
             .expect(0, "succeeded");
-        ended.store(true, Ordering::Relaxed);
+        drop(over);
         (done, watch.join().unwrap())
     });
     assert_eq!(processes, BTreeSet::new(), "on a command line");
@@ -165,6 +192,10 @@ fn a_secret_is_nowhere_though_everything_is_told() {
     assert!(said.contains(" DEBUG "), "the log is at its most talkative: {said}");
     let masks: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
     assert!(masks.iter().any(|mask| leaks(mask)), "secrets are masked as they come");
+    for secret in ["variable", "file", "the-input"] {
+        assert!(masks.iter().any(|mask| mask.ends_with(secret)), "{secret} isn't masked: {masks:?}");
+    }
+    assert!(said.contains("| PLANTED=***"), "the build's output is shown: {said}");
     let leak = said.lines().filter(|line| !line.starts_with("::add-mask::")).find(|line| leaks(line));
     assert_eq!(leak, None, "in the log");
     for (what, text) in [
@@ -177,6 +208,7 @@ fn a_secret_is_nowhere_though_everything_is_told() {
     }
     let mut files = Vec::new();
     files_that_leak(left.path(), &mut files);
+    files_that_leak(&plugin.path(""), &mut files);
     // The event's payload is the runner's.
     files_that_leak(&world.project.folder(), &mut files);
     assert_eq!(files, [""; 0], "in a file that is left");

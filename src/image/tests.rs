@@ -18,7 +18,13 @@ use crate::{
 use platform::Platform;
 use serde_json::{Value, json};
 use simulator::{Options, World, spec};
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::net::UnixListener,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 use tempfile::TempDir;
 
 const BUILD: &str = "111111111111";
@@ -41,6 +47,28 @@ struct Bench {
     folder: TempDir,
     /// References that the engine keeps, taken away at the end.
     built: Vec<String>,
+    log: Log,
+}
+
+/// What builds have told.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// All since it was last looked at.
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Bench {
@@ -93,7 +121,7 @@ impl Bench {
         )
         .unwrap();
         fs::write(folder.path().join("hello"), folder.path().display().to_string()).unwrap();
-        Bench { world, variables, folder, built: Vec::new() }
+        Bench { world, variables, folder, built: Vec::new(), log: Log::default() }
     }
 
     fn request(&self, args: &[&str]) -> Request {
@@ -133,8 +161,11 @@ impl Bench {
             report::Options::default(),
             &Variables::default(),
             Pace::of(&self.variables),
-            std::io::sink(),
+            self.log.clone(),
         );
+        if let ImageStep::Build { build, .. } = &candidate.step {
+            build.secrets.iter().for_each(|secret| reporter.mask(secret.value.expose()));
+        }
         ship(&candidate.step, access.registry(), &self.variables, &reporter, &Cancel::never()).await
     }
 
@@ -264,5 +295,172 @@ async fn a_step_that_fails_is_told_with_its_line() {
     assert_eq!(stop.word, Word::BuildFailed);
     assert_eq!(stop.findings[0].place.as_ref().unwrap().line, Some(3));
     assert!(stop.findings[0].what.contains("nothing"), "{stop:#?}");
+    bench.end().await;
+}
+
+/// Links a program that runs in an image without a base: it tells of files, and asks an SSH agent for
+/// its keys.
+fn probe(folder: &Path) {
+    let text = r#"
+        use std::{env, fs, io::{Read, Write}, os::unix::net::UnixStream};
+        fn main() {
+            for name in env::args().skip(1) {
+                if name == "agent" {
+                    let mut agent = UnixStream::connect(env::var("SSH_AUTH_SOCK").unwrap()).unwrap();
+                    agent.write_all(&[0, 0, 0, 1, 11]).unwrap();
+                    let mut answer = [0; 9];
+                    agent.read_exact(&mut answer).unwrap();
+                    println!("the agent answers {}", answer[4]);
+                } else {
+                    let text = fs::read_to_string(&name).unwrap();
+                    println!("{name} has {} bytes: {text}", text.len());
+                }
+            }
+        }
+    "#;
+    fs::write(folder.join("probe.rs"), text).unwrap();
+    let mut rustc = std::process::Command::new("rustc");
+    rustc.args(["--edition", "2024", "-C", "target-feature=+crt-static", "-C", "panic=abort"]);
+    let linked = rustc.arg("-o").arg(folder.join("probe")).arg(folder.join("probe.rs")).output().unwrap();
+    assert!(linked.status.success(), "{}", String::from_utf8_lossy(&linked.stderr));
+}
+
+/// An agent without keys.
+fn agent(socket: &Path) {
+    let listener = UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut stream = stream;
+                let mut asked = [0; 5];
+                while stream.read_exact(&mut asked).is_ok() {
+                    stream.write_all(&[0, 0, 0, 5, 12, 0, 0, 0, 0]).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[tokio::test]
+async fn secrets_and_an_agent_reach_a_step_and_stay_out_of_the_log() {
+    let mut bench = Bench::new(all()).await;
+    let folder = bench.folder.path().to_owned();
+    probe(&folder);
+    agent(&folder.join("agent"));
+    let elsewhere = TempDir::new().unwrap();
+    fs::write(elsewhere.path().join("netrc"), "planted-in-a-file").unwrap();
+    let dockerfile = "FROM scratch\nCOPY probe /probe\n\
+        RUN --mount=type=secret,id=npm --mount=type=secret,id=netrc --mount=type=secret,id=key --mount=type=ssh \
+        [\"/probe\", \"agent\", \"/run/secrets/npm\", \"/run/secrets/netrc\", \"/run/secrets/key\"]\n";
+    fs::write(folder.join("Dockerfile"), dockerfile).unwrap();
+    let given = [
+        ("NPM_TOKEN".to_owned(), "planted-in-a-variable".to_owned()),
+        ("INPUT_SECRETS".to_owned(), "key=planted-in-the-input".to_owned()),
+        ("SSH_AUTH_SOCK".to_owned(), folder.join("agent").display().to_string()),
+    ];
+    bench.variables = bench.variables.with(given);
+    let socket = format!("default={}", folder.join("agent").display());
+    let file = format!("netrc={}", elsewhere.path().join("netrc").display());
+    let args = ["--repository", "hello", "--secret-envs", "npm=NPM_TOKEN", "--secret-files", &file];
+    let args = [&args[..], &["--ssh", &socket, "--no-cache"]].concat();
+    let shipped = bench.ship(&args, "abc").await;
+    let log = bench.log.take();
+    assert!(shipped.is_ok(), "{:?}\n{log}", shipped.unwrap_err());
+    for told in [
+        "the agent answers 12",
+        "/run/secrets/npm has 21 bytes: ***",
+        "/run/secrets/netrc has 17 bytes: ***",
+        "/run/secrets/key has 20 bytes: ***",
+    ] {
+        assert!(log.contains(told), "{told}\n{log}");
+    }
+    assert!(!log.contains("planted"), "{log}");
+
+    // What isn't there is told before anything is asked for.
+    let request = |args: &[&str], variables: &Variables| {
+        let args = [
+            "greenlight",
+            "deploy",
+            "--region",
+            REGION,
+            "--cluster",
+            "c",
+            "--service",
+            "s",
+            "--repository",
+            "hello",
+        ]
+        .iter()
+        .chain(args)
+        .map(Into::into)
+        .collect();
+        let Command::Deploy(options) = Cli::read(args, variables).unwrap() else { unreachable!() };
+        inputs::read(&options, &folder, variables).map(|_| ())
+    };
+    let none = Variables::default();
+    for args in
+        [["--secret-envs", "npm=NPM_TOKEN"], ["--secret-files", "netrc=nowhere"], ["--ssh", "default"]]
+    {
+        assert_eq!(stop(request(&args, &none).unwrap_err()).word, Word::Invalid, "{args:?}");
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn labels_and_caches_are_as_they_are_asked_for() {
+    let mut bench = Bench::new(all()).await;
+    let args = ["--repository", "hello", "--tags", "latest", "--labels", "team=web\nbranch={branch}"];
+    let inline = ["--cache-to", "inline", "--builder", "default"];
+    let image = bench.ship(&[&args[..], &inline].concat(), "abc").await.unwrap();
+    let mut inspect = std::process::Command::new("docker");
+    inspect.args([
+        "image",
+        "inspect",
+        "--format",
+        "{{json .Config.Labels}}",
+        &format!("{}:latest", image.uri),
+    ]);
+    let labels: Value = serde_json::from_slice(&inspect.output().unwrap().stdout).unwrap();
+    assert_eq!((&labels["team"], &labels["branch"]), (&json!("web"), &json!("feature/x")), "{labels}");
+    assert_eq!(labels["org.opencontainers.image.revision"], "abc");
+    assert!(bench.log.take().contains("preparing build cache for export"));
+
+    let from = format!("type=registry,ref={}:latest", image.uri);
+    let again = bench.ship(&[&args[..], &["--cache-from", &from]].concat(), "abc").await.unwrap();
+    let log = bench.log.take();
+    assert!(log.contains("importing cache manifest from") && log.contains("CACHED"), "{log}");
+    assert!(!again.digest.is_empty());
+    bench.ship(&[&args[..], &["--no-cache", "--pull"]].concat(), "abc").await.unwrap();
+    let log = bench.log.take();
+    assert!(!log.contains("CACHED"), "{log}");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_the_builder_cannot_do_is_refused_before_anything_is_written() {
+    let bench = Bench::new(all()).await;
+    let own = ["--builder", "driver: docker-container", "--cache-to", "registry", "--cache-from", "registry"];
+    let beyond =
+        ["--repository", "hello", "--provenance", "mode=max", "--platforms", "linux/amd64\nlinux/arm64"];
+    let told =
+        stop(bench.decide(&[&beyond[..], &["--cache-to", "registry"]].concat(), "abc").await.unwrap_err());
+    assert_eq!((told.word, told.findings.len()), (Word::Refused, 3), "{told:#?}");
+    assert!(told.findings[0].fix.contains("builder: { driver: docker-container }"), "{told:#?}");
+    let unknown =
+        stop(bench.decide(&["--repository", "hello", "--builder", "nowhere"], "abc").await.unwrap_err());
+    assert_eq!(unknown.word, Word::Refused);
+    assert_eq!(unknown.findings[0].what, "The builder `nowhere` can't be had: no builder \"nowhere\" found.");
+
+    // One that is made can.
+    let (candidate, _) = bench.decide(&[&beyond[..], &own].concat(), "abc").await.unwrap();
+    let ImageStep::Build { build, repository_uri, .. } = candidate.step else { unreachable!() };
+    let to = "mode=max,ignore-error=true,image-manifest=true,oci-mediatypes=true";
+    assert_eq!(build.cache_to, [format!("type=registry,ref={repository_uri}:cache,{to}")]);
+    assert_eq!(build.cache_from, [format!("type=registry,ref={repository_uri}:cache")]);
+    // But for a tag that it could write once.
+    let fixed =
+        stop(bench.decide(&[&["--repository", "fixed"], &own[..]].concat(), "abc").await.unwrap_err());
+    assert_eq!((fixed.word, fixed.findings.len()), (Word::Refused, 1), "{fixed:#?}");
+    assert!(fixed.findings[0].what.contains("tags in `fixed` can't be moved"), "{fixed:#?}");
     bench.end().await;
 }

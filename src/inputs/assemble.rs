@@ -325,7 +325,7 @@ impl Assembly<'_> {
 
     pub(super) fn file(&mut self, path: &str, section: &Path, key: &str) -> PathBuf {
         let path = self.path(path);
-        if self.purpose == Purpose::Ship && !path.is_file() {
+        if self.purpose != Purpose::Attend && !path.is_file() {
             let shown = self.source.shown(&path);
             self.add(|subject| say::no_file(key, &shown, subject), &section.key(key));
         }

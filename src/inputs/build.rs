@@ -1,7 +1,11 @@
 //! How the image is built, from the file's types to the request's: secrets are read, and what isn't
 //! there is told before anything is asked for.
 
-use super::{assemble::Assembly, source::Source};
+use super::{
+    Purpose,
+    assemble::Assembly,
+    source::{Source, Subject},
+};
 use crate::{
     cli::boolean,
     config::{facts, file, yaml::Path},
@@ -10,6 +14,7 @@ use crate::{
         reference::Reference,
         words,
     },
+    outcome::Finding,
     request::{BuildSecret, Builder, Driver, OwnBuilder, SecretSource},
     say::build as say,
     secret::Secret,
@@ -44,7 +49,7 @@ impl Assembly<'_> {
                 file::BuildSecret::Env(name) => {
                     let value = self.variables.get(name).map(str::to_owned);
                     if value.is_none() {
-                        self.add(|subject| say::no_variable(id, name, subject), &path);
+                        self.missing(|subject| say::no_variable(id, name, subject), &path);
                     }
                     (SecretSource::Env(name.clone()), value)
                 }
@@ -54,7 +59,7 @@ impl Assembly<'_> {
                     let shown = self.source.shown(&file);
                     match &value {
                         Err(error) => {
-                            self.add(|subject| say::no_secret_file(id, &shown, error, subject), &path);
+                            self.missing(|subject| say::no_secret_file(id, &shown, error, subject), &path);
                         }
                         Ok(bytes) if bytes.is_empty() => {
                             self.add(|subject| say::empty_secret(id, &shown, subject), &path);
@@ -108,15 +113,15 @@ impl Assembly<'_> {
                 files.split(',').filter(|file| !file.is_empty()).map(|file| base.join(file)).collect();
             if let Some(missing) = files.iter().find(|file| !file.exists()) {
                 let missing = self.source.shown(missing);
-                self.add(|subject| say::no_key(&missing, subject), &path);
+                self.missing(|subject| say::no_key(&missing, subject), &path);
             }
             if files.is_empty() {
                 // What buildx takes then is the agent's socket.
                 match self.variables.get("SSH_AUTH_SOCK") {
-                    None => self.add(|subject| say::no_agent(None, subject), &path),
+                    None => self.missing(|subject| say::no_agent(None, subject), &path),
                     Some(socket) if !std::path::Path::new(socket).exists() => {
                         let socket = socket.to_owned();
-                        self.add(|subject| say::no_agent(Some(&socket), subject), &path);
+                        self.missing(|subject| say::no_agent(Some(&socket), subject), &path);
                     }
                     Some(_) => {}
                 }
@@ -221,6 +226,13 @@ impl Assembly<'_> {
             buildkitd_config,
             buildkitd_flags: own.buildkitd_flags,
         }))
+    }
+
+    /// A secret that isn't there, or a key: only those who ship need it.
+    fn missing(&mut self, finding: impl FnOnce(&Subject) -> Finding, path: &Path) {
+        if self.purpose == Purpose::Ship {
+            self.add(finding, path);
+        }
     }
 
     /// A flag's paths start where the command was typed, not at the file's folder.

@@ -46,6 +46,8 @@ pub struct Inputs {
 pub enum Purpose {
     /// To ship something: the image and all files have to be there.
     Ship,
+    /// To make a world of it: what is secret needn't be there.
+    Stage,
     /// To go to a deployment that there is already: where it runs is all that counts.
     Attend,
 }

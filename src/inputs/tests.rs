@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     cli::{Cli, Command},
     outcome::Word,
-    request::{Check, ImageRequest, TaskDefinitionSource},
+    request::{Builder, Check, Driver, ImageRequest, TaskDefinitionSource},
     surroundings::Variables,
 };
 use std::fs;
@@ -290,5 +290,100 @@ fn what_came_as_an_input_is_told_as_one() {
     insta::assert_snapshot!(findings(&[("greenlight.yml", HELLO)], &[], &inputs), @r"
     The input `image` ships an image as it is, but the input `target` would build one. Leave out either the image or what describes the build.
     The image `Not An Image` is no reference to one. Write it as `HOST/NAME:TAG` or `HOST/NAME@sha256:DIGEST`.
+    ");
+}
+
+#[test]
+fn a_build_is_described_with_all_that_people_know() {
+    let text = "\
+service: hello
+image:
+  repository: hello
+  labels: {team: web}
+  secrets: {npm: {env: NPM_TOKEN}, netrc: {file: netrc}}
+  ssh: [git=key]
+  cache-from: [gha, 'type=registry,ref=a.example/b:{branch}']
+  provenance: true
+  sbom: false
+  build-contexts: {assets: web, base: 'docker-image://base:1'}
+  pull: true
+  builder: {driver: remote, endpoint: 'tcp://buildkit:1234', driver-opts: {cacert: ca.pem, env.A: 1}}
+environments: {production: {region: eu-central-1, cluster: prod}}
+";
+    let files = ["Dockerfile", "key", "ca.pem", "web/x"].map(|name| (name, "x"));
+    let folder = folder(&[&files[..], &[("greenlight.yml", text), ("netrc", "in a file")]].concat());
+    let inputs = [("SECRETS", "key=in the input"), ("SECRET-ENVS", "npm=OTHER")];
+    let args = ["greenlight", "deploy"].map(Into::into).into();
+    let inputs = inputs.map(|(name, value)| (format!("INPUT_{name}"), value.to_owned()));
+    let variables = Variables::of(inputs).with([("OTHER".to_owned(), "in a variable".to_owned())]);
+    let Command::Deploy(options) = Cli::read(args, &variables).unwrap() else { unreachable!() };
+    assert!(!options.arguments.iter().any(|argument| argument.contains("in the input")), "it would be kept");
+    let request = read(&options, folder.path(), &variables).unwrap().request;
+    let ImageRequest::Build(build) = request.image else { unreachable!() };
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let secrets: Vec<_> = build.secrets.iter().map(|s| (s.id.as_str(), s.value.expose())).collect();
+    assert_eq!(secrets, [("netrc", "in a file"), ("npm", "in a variable"), ("key", "in the input")]);
+    assert_eq!(build.ssh, [format!("git={}", path("key"))]);
+    assert_eq!(build.build_contexts["assets"], path("web"));
+    assert_eq!(build.build_contexts["base"], "docker-image://base:1");
+    assert_eq!((build.provenance.as_deref(), build.sbom.as_deref()), (Some("true"), Some("false")));
+    assert!(build.pull && !build.no_cache);
+    let Some(Builder::Own(own)) = build.builder else { panic!("{:?}", build.builder) };
+    assert_eq!((own.driver, own.endpoint.as_deref()), (Driver::Remote, Some("tcp://buildkit:1234")));
+    assert_eq!(own.driver_opts, [("cacert".into(), path("ca.pem")), ("env.A".into(), "1".into())].into());
+}
+
+#[test]
+fn what_a_build_cannot_be_given_is_told_with_its_line() {
+    let text = "\
+service: hello
+image:
+  repository: hello
+  secrets:
+    npm: {env: NPM_TOKEN}
+    'a,b': {env: HOME}
+    netrc: {file: nowhere}
+    both: {env: A, file: b}
+  ssh: [default, 'git=nowhere', '=x']
+  cache-from: [',', 'type=gha,scope={comit}']
+  cache-to: ['type=s3,secret_access_key=x']
+  provenance: maybe
+  build-contexts: {assets: nowhere}
+  builder: {driver: remote, buildkitd-flags: --debug}
+environments: {production: {region: eu-central-1, cluster: prod}}
+";
+    let files = [("greenlight.yml", text), ("Dockerfile", "FROM scratch\n")];
+    let secrets = [("SECRETS", "lone line\nempty=\nnpm=twice")];
+    insta::assert_snapshot!(findings(&files, &[], &secrets), @r#"
+    Entry 1 of the input `secrets` isn't `ID=VALUE`. Write one `ID=VALUE` a line; an id has letters, digits, `.`, `_` and `-`. A value of several lines stands in quotes with its id: `"ID=…"`.
+    The input `secrets` gives the build's secret `empty` no value. Check the name of the secret: one that the repository or the environment doesn't have is empty, and a pull request from a fork has none.
+    The input `secrets` gives the build's secret `npm`, which is given elsewhere, too. Give it once: in the input, or under `secrets:` in greenlight.yml.
+    greenlight.yml:5: The build's secret `npm` is in the variable NPM_TOKEN, which isn't set, or is empty. Give it to the step: `env: { NPM_TOKEN: ${{ secrets.NPM_TOKEN }} }`. A secret that the repository or the environment doesn't have is empty; a pull request from a fork has none.
+    greenlight.yml:6: `a,b` can't be the id of a build's secret. An id has letters, digits, `.`, `_` and `-`: it is what `RUN --mount=type=secret,id=…` names.
+    greenlight.yml:7: The build's secret `netrc` is in the file nowhere, which can't be read: No such file or directory (os error 2). Let `file` name a file that is there before the build; its path starts at the folder of greenlight.yml.
+    greenlight.yml:8: `image.secrets.both` has to have exactly one key, which says what it is. Known here: `env` and `file`.
+    greenlight.yml:9: `image.ssh[0]` takes the SSH agent, but SSH_AUTH_SOCK isn't set. Start an agent, or name a key: `default=KEYFILE`. An agent that an earlier step started can't be reached from the action's container: write the key to a file in the workspace instead.
+    greenlight.yml:9: `image.ssh[1]` names nowhere, where there is neither a key nor an agent's socket. Let it name an existing file; its path starts at the folder of greenlight.yml. What an earlier step put outside of the workspace can't be seen from the action's container.
+    greenlight.yml:9: `image.ssh[2]` is `=x`, which names no SSH agent or key. Write `default`, `ID=SOCKET` or `ID=KEYFILE`.
+    greenlight.yml:10: `image.cache-from[0]` is `,`, which names no cache. Write `registry`, `gha`, or what buildx takes: `type=registry,ref=HOST/NAME:TAG`.
+    greenlight.yml:10: `image.cache-from[1]` names `{comit}`, which stands for nothing. Did you mean `commit`?
+    greenlight.yml:11: `image.cache-to[0]` has `secret_access_key`, which would stand on a command line that others can see. Leave it out, and give the step buildx's own variables, as AWS_SECRET_ACCESS_KEY.
+    greenlight.yml:12: `image.provenance` is `maybe`, which buildx doesn't take. Write `true`, `false`, or attributes such as `mode=max`.
+    greenlight.yml:13: The build context `assets` is nowhere, and nothing is there. Let it name a folder, from the folder of greenlight.yml on, or what buildx takes: `docker-image://…`, `https://…`, `oci-layout://…`.
+    greenlight.yml:14: The builder's driver is `remote`, but nothing says where its BuildKit is. Add `endpoint:`, as `tcp://buildkit.example:1234`.
+    greenlight.yml:14: `buildkitd-flags` is for a BuildKit that is started, but the driver `remote` takes one that runs. Take `buildkitd-flags` out, and set up BuildKit where it runs.
+    "#);
+    let of = |builder: &str| {
+        let text = format!(
+            "image: {{repository: hello, builder: {builder}}}\nenvironments: {{production: {{region: eu-central-1, cluster: p, service: s}}}}\n"
+        );
+        findings(&[("greenlight.yml", &text), ("Dockerfile", "FROM scratch\n")], &[], &[])
+    };
+    let wrong = ["--x", "[a]", "{driver: docker}", "{endpoint: x}"];
+    insta::assert_snapshot!(wrong.map(of).concat(), @"
+    greenlight.yml:1: `image.builder` is `--x`, which can't be a builder's name. Name one that `docker buildx ls` shows, or describe one: `builder: { driver: docker-container }`.
+    greenlight.yml:1: `image.builder` is a list, where a name or a mapping is expected. Write `builder: NAME`. Known under it: `driver`, `endpoint`, `driver-opts`, `buildkitd-config` and `buildkitd-flags`.
+    greenlight.yml:1: `image.builder.driver` can't be `docker`. Take one of `docker-container`, `remote` and `kubernetes`.
+    greenlight.yml:1: `image.builder` has no `driver`. Add `driver:`.
     ");
 }

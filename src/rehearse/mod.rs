@@ -16,7 +16,7 @@ use crate::{
     cancel::Cancel,
     cli,
     git::Checkout,
-    inputs::{self, Inputs},
+    inputs::{self, Inputs, Purpose},
     outcome::{Stop, Word},
     say::rehearse as say,
     surroundings::Variables,
@@ -91,7 +91,8 @@ impl Staged {
         cancel: &Cancel,
     ) -> Result<Staged> {
         let (faults, calls) = faults(&pace.fault)?;
-        let inputs = inputs::read(options, &std::env::current_dir()?, variables)?;
+        let here = std::env::current_dir()?;
+        let inputs = inputs::read_for(Purpose::Stage, options, &here, variables)?;
         let docker = !pace.no_docker;
         let checkout = Checkout::of(&inputs.folder, variables).await;
         let (mut spec, layout) = world::describe(&inputs, checkout.commit.clone(), checkout.branch.clone())?;

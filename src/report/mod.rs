@@ -95,6 +95,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Names a file that gets every event as a JSON line, whatever the log is.
 const EVENTS: &str = "GREENLIGHT_EVENTS";
 
+/// Secrets among the process's variables.
+const AROUND: [&str; 4] =
+    ["ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 enum Log {
     Text(text::Text),
     Json,
@@ -168,6 +172,8 @@ impl Reporter {
         if let Some(token) = &options.github.token {
             reporter.mask(token.expose());
         }
+        // A build's own program may tell what it finds around it.
+        AROUND.iter().filter_map(|name| variables.get(name)).for_each(|secret| reporter.mask(secret));
         reporter
     }
 

@@ -3,11 +3,13 @@
 #![allow(dead_code, unused_imports)]
 
 mod child;
+mod plugin;
 mod project;
 mod run;
 mod runner;
 
 pub use child::{Child, Ended};
+pub use plugin::Plugin;
 pub use project::{Files, Project};
 pub use run::{Done, Run, Running};
 pub use runner::{Image, Step};
