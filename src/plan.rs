@@ -36,7 +36,7 @@ pub struct Plan {
 pub enum ImageStep {
     /// Build and push; `tags` are complete, the commit's first. The digest is known afterwards.
     Build {
-        build: Build,
+        build: Box<Build>,
         /// There is no such repository: it is created before, like this.
         create: Option<NewRepository>,
         /// To the registries of the images that the build starts from.

@@ -55,7 +55,7 @@ pub struct BuildAccount {
 #[derive(Clone, Debug)]
 pub enum ImageRequest {
     /// Build it with buildx and push it.
-    Build(Build),
+    Build(Box<Build>),
     /// Take this one: resolved to a digest, nothing built.
     Given(String),
 }

@@ -136,7 +136,8 @@ async fn to_build(
     let others = of_user.into_iter().filter(|other| *other != tag).collect();
     let tags = [vec![tag.clone()], others].concat();
     let repository_uri = repository.uri;
-    let step = ImageStep::Build { build, create, logins, repository_uri, tags, labels, immutable };
+    let step =
+        ImageStep::Build { build: Box::new(build), create, logins, repository_uri, tags, labels, immutable };
     Ok(Candidate { step, platforms, notes })
 }
 
@@ -270,7 +271,10 @@ mod tests {
     #[test]
     fn a_build_without_platforms_is_for_what_the_tasks_run_on() {
         let build = |platforms: &[&str]| ImageStep::Build {
-            build: Build { platforms: platforms.iter().map(|p| (*p).into()).collect(), ..Build::default() },
+            build: Box::new(Build {
+                platforms: platforms.iter().map(|p| (*p).into()).collect(),
+                ..Build::default()
+            }),
             create: None,
             logins: Vec::new(),
             repository_uri: "r.example/hello".into(),

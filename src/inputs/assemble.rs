@@ -146,7 +146,7 @@ impl Assembly<'_> {
         self.caches(&image.cache_to, &section.key("cache-to"));
         let registries = self.registries(&image.registries, file, &section.key("registries"));
         let create = self.new_repository(image.create_repository.as_ref(), file, &section);
-        Some(ImageRequest::Build(Build {
+        Some(ImageRequest::Build(Box::new(Build {
             repository: image.repository.unwrap_or_default(),
             context,
             dockerfile,
@@ -167,7 +167,7 @@ impl Assembly<'_> {
             builder: self.builder(image.builder, &section.key("builder")),
             create,
             registries,
-        }))
+        })))
     }
 
     fn tag(&mut self, tag: &str, path: &Path) {

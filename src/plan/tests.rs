@@ -78,11 +78,11 @@ fn request() -> Request {
             verify: Vec::new(),
         },
         build_account: None,
-        image: ImageRequest::Build(Build {
+        image: ImageRequest::Build(Box::new(Build {
             context: ".".into(),
             repository: "hello".into(),
             ..Build::default()
-        }),
+        })),
         scan: None,
         auth: Auth::Auto,
         force: false,
@@ -141,7 +141,7 @@ fn build_step() -> ImageStep {
     ImageStep::Build {
         create: None,
         logins: Vec::new(),
-        build: Build { context: ".".into(), repository: "hello".into(), ..Build::default() },
+        build: Box::new(Build { context: ".".into(), repository: "hello".into(), ..Build::default() }),
         repository_uri: REPOSITORY.into(),
         tags: vec![COMMIT.into()],
         labels: BTreeMap::new(),

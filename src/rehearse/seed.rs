@@ -51,8 +51,13 @@ pub async fn before(
     let ImageRequest::Build(build) = &inputs.request.image else { return Ok(()) };
     let words = tags::words(checkout, &inputs.request.environment.name, variables);
     // Caches and attestations are for what is shipped.
-    let mut build =
-        Build { cache_from: Vec::new(), cache_to: Vec::new(), provenance: None, sbom: None, ..build.clone() };
+    let mut build = Build {
+        cache_from: Vec::new(),
+        cache_to: Vec::new(),
+        provenance: None,
+        sbom: None,
+        ..*build.clone()
+    };
     build.build_args.extend(inputs.rehearse.before.build_args.clone());
     build.build_args = tags::build_args(&build, &words).map_err(|word| anyhow::anyhow!("{word:?}"))?;
     let token = Secret::new(STANDARD.encode(format!("{user}:{password}")));
