@@ -267,6 +267,7 @@ impl Options {
             format: self.log_format,
             github: report::GitHub {
                 token: token.map(Secret::new),
+                expected: self.check_run || self.commit_status || self.comment || self.github_deployment,
                 check: self.check_run,
                 status: self.commit_status,
                 comment: self.comment,

@@ -256,13 +256,18 @@ fn option_tables() -> String {
 
 /// What stands below fields that hold more than a value, and what only a rehearsal reads.
 fn field_tables() -> String {
-    const NESTED: [(&str, &str); 6] = [
+    const NESTED: [(&str, &str); 11] = [
+        ("Under `builder`", "OwnBuilder"),
+        ("Under `create-repository`", "NewRepository"),
+        ("Under `scan`", "Scan"),
+        ("An entry of `registries`", "Registry"),
         ("A check of kind `http`", "HttpCheck"),
         ("A check of kind `run`", "RunCheck"),
         ("A check of kind `load`", "LoadCheck"),
         ("Under `against-blue` of `load`", "AgainstBlue"),
         ("A check of kind `task`, and an entry of `before`", "OneOff"),
         ("Under `rehearse`", "Rehearse"),
+        ("Under `before` of `rehearse`", "Before"),
     ];
     let table = |(title, name): (&str, &'static str)| {
         let definition = definition(name);
@@ -270,6 +275,9 @@ fn field_tables() -> String {
         let lines = fields.map(|(field, schema)| {
             let mut help = schema["description"].as_str().unwrap_or_default().replace('\n', " ");
             let default = take_default(&mut help);
+            if let Kind::Word(words) = Kind::of(schema) {
+                help.push_str(&one_of(words.iter().map(|word| format!("`{word}`")).collect()));
+            }
             let needed =
                 definition["required"].as_array().is_some_and(|all| all.contains(&field.as_str().into()));
             let default = if needed { "has to be given".to_owned() } else { default.unwrap_or_default() };

@@ -140,6 +140,20 @@ fn contradictions_name_both_sides() {
     contradicts(&[("images", "app=hello:1")], &["The container `app` gets the image of this run"]);
 }
 
+/// GitHub is told of nothing then, and the run says so.
+#[test]
+fn a_job_without_a_token_says_so_once() {
+    let world = hello();
+    let run = || world.run(&["plan"]).env("GITHUB_ACTIONS", "true").without(&["GITHUB_TOKEN"]);
+    let done = run().input("github-token", "").end().expect(0, "planned");
+    let said = done.ended.said();
+    assert_eq!(said.matches("GitHub was not told: there is no token.").count(), 1, "{said}");
+    assert!(done.summary.contains("there is no token"), "{}", done.summary);
+    let off = ["check-run", "commit-status", "comment", "github-deployment"];
+    let done = off.iter().fold(run(), |run, name| run.input(name, "false")).end().expect(0, "planned");
+    done.says_not(&["there is no token"]);
+}
+
 /// What a rollback goes back to has a name of its own.
 #[test]
 fn an_image_means_nothing_to_a_rollback() {

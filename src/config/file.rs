@@ -434,30 +434,30 @@ pub struct Rehearse {
     /// How the image that production runs before the rehearsal differs.
     #[serde(default)]
     pub before: Before,
-    /// The response header in which the service tells its version.
+    /// The response header in which the service tells its version; without it answers aren't told apart.
     pub version_header: Option<String>,
     /// The path that the users of the rehearsal ask for (default: /).
     #[schemars(extend("format" = "url-path"))]
     pub path: Option<String>,
-    /// Requests a second on production.
+    /// Requests a second on production (default: 220).
     #[schemars(range(min = 1))]
     pub rate: Option<u32>,
-    /// Tasks that the service runs.
+    /// Tasks that the service runs (default: 2).
     #[schemars(range(min = 1))]
     pub desired_count: Option<u32>,
-    /// The port that the container listens on.
+    /// The port that the container listens on (default: the task definition's, else 80).
     #[schemars(range(min = 1))]
     pub container_port: Option<u16>,
-    /// The path of the load balancer's health check.
+    /// The path of the load balancer's health check (default: /).
     #[schemars(extend("format" = "url-path"))]
     pub health_path: Option<String>,
-    /// How long the deployment group waits for the word to shift traffic; it doesn't wait when not given.
+    /// How long the deployment group waits for the word to shift traffic (default: 5m with `validate`, else not at all).
     pub ready_wait: Option<Span>,
-    /// How long blue stands by after the shift.
+    /// How long blue stands by after the shift (default: 5m).
     pub termination_wait: Option<Span>,
-    /// The deployment group's deployment config.
+    /// The deployment group's deployment config (default: the environment's, else CodeDeployDefault.ECSCanary10Percent5Minutes).
     pub deployment_config: Option<String>,
-    /// Answers of 5xx in a minute above which the alarm goes off.
+    /// Answers of 5xx in a minute from which on the alarm goes off (default: 10).
     pub alarm_threshold: Option<f64>,
 }
 

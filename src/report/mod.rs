@@ -56,6 +56,8 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct GitHub {
     pub token: Option<Secret>,
+    /// The run is one of those that GitHub is told of: without a token that is said.
+    pub expected: bool,
     pub check: bool,
     pub status: bool,
     pub comment: bool,
@@ -78,6 +80,8 @@ struct Inner {
     secrets: Secrets,
     job: Option<Arc<Job>>,
     github: Option<github::Handle>,
+    /// A job without a token, where GitHub should be told.
+    tokenless: bool,
 }
 
 struct Out {
@@ -167,8 +171,9 @@ impl Reporter {
         let out = Out { log, sink, actions, files, events };
         let job = Job::of(variables).map(Arc::new);
         let github = github::Handle::new(&options.github, job.as_ref(), pace);
-        let reporter =
-            Reporter(Arc::new(Inner { pace, history, out: Mutex::new(out), secrets, job, github }));
+        let tokenless = options.github.expected && options.github.token.is_none() && job.is_some();
+        let out = Mutex::new(out);
+        let reporter = Reporter(Arc::new(Inner { pace, history, out, secrets, job, github, tokenless }));
         if let Some(token) = &options.github.token {
             reporter.mask(token.expose());
         }
@@ -255,6 +260,10 @@ impl Reporter {
     async fn finished(&self, limit: Duration, shorter: impl Future<Output = Duration>) {
         let (told, warnings) = match &self.0.github {
             Some(github) => github.finish(limit, shorter).await,
+            // What ended before it had begun has nothing to tell.
+            None if self.0.tokenless && lock(&self.0.history).run.is_some() => {
+                (true, vec![say::github::NO_TOKEN.to_owned()])
+            }
             None => (true, Vec::new()),
         };
         if told {
@@ -375,6 +384,7 @@ impl Default for GitHub {
     fn default() -> GitHub {
         GitHub {
             token: None,
+            expected: false,
             check: true,
             status: true,
             comment: true,

@@ -164,6 +164,9 @@ pub fn no_commit(job: &Job) -> String {
     format!("GitHub was not told: {why}. The job log and the summary have all of it. {fix}")
 }
 
+pub const NO_TOKEN: &str = "GitHub was not told: there is no token. The job log and the summary have all of it. Give `github-token: \
+     ${{ github.token }}`, or to a `run:` step the variable GITHUB_TOKEN.";
+
 pub fn unauthorized(message: &str) -> String {
     format!(
         "GitHub does not accept the token ({message}), so it was not told of this run. The deployment is not \

@@ -475,9 +475,13 @@ fn example(kind: &Kind, key: &str, in_file: bool) -> String {
         Kind::Word(words) => format!("Take one of {}.", list(words.iter().copied())),
         Kind::List(_) => format!("Write `{key}:` and under it a line for each, as `- …`."),
         Kind::Map(_) => format!("Write `{key}:` and under it a line for each, as `name: value`."),
-        Kind::Object { properties, .. } | Kind::Switch { properties, .. } => {
+        Kind::Object { properties, .. } => {
             format!("Known under it: {}.", list(properties.keys().map(String::as_str)))
         }
+        Kind::Switch { properties, .. } => format!(
+            "Write `true` or `false`, or how it is to be. Known under it: {}.",
+            list(properties.keys().map(String::as_str))
+        ),
         Kind::NameOr(described) => format!(
             "Write `{key}: NAME`. {}",
             match Kind::of(described) {
