@@ -170,6 +170,15 @@ pub struct NewRepository {
     pub pull_accounts: Vec<String>,
     /// Whether these were named: then no other is added.
     pub pull_accounts_given: bool,
+    /// It is there, and nothing was ever pushed to it.
+    pub is_there: bool,
+}
+
+impl NewRepository {
+    /// Whether there is anything to set that a repository doesn't have from its creation on.
+    pub fn sets_more(&self) -> bool {
+        self.keep.is_some() || self.expire_untagged.is_some() || !self.pull_accounts.is_empty()
+    }
 }
 
 /// A registry to log in to beside the one that is pushed to.

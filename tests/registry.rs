@@ -5,7 +5,12 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::PermissionsExt, os::unix::fs::symlink};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::fs::{PermissionsExt, symlink},
+};
 use support::{Done, Files, Project, World, list, named, text};
 use tempfile::TempDir;
 
@@ -153,9 +158,28 @@ fn a_creation_that_breaks_off_says_what_is_missing() {
         "Repository `team/fresh` was created in account 111111111111, but the policy that lets other accounts pull \
          couldn't be set",
         "`ecr:SetRepositoryPolicy`",
-        "aws ecr delete-repository --repository-name team/fresh --region eu-central-1",
+        "Then run again",
     ]);
     assert_nothing_deployed(&world, &before);
+}
+
+#[test]
+fn what_an_earlier_run_left_half_done_is_completed() {
+    let asked = "create-repository: { keep: 9, scan-on-push: true }";
+    let world = world(&CREATION, asked, as_it_is, fresh);
+    let killed = world.hold("ecr:PutLifecyclePolicy", "before");
+    let run = world.run(&["deploy"]).start();
+    killed.come();
+    run.kill();
+    killed.go_on();
+    assert_eq!(repository(&world, "team/fresh")["policy"], Value::Null);
+    world.run(&["plan"]).end().expect(0, "planned").says(&[
+        "which is empty, what isn't set yet of: all but the newest 9 images deleted and leave to pull for 222222222222",
+    ]);
+    world.run(&AT_ONCE).end().expect(0, "succeeded");
+    let whole = repository(&world, "team/fresh");
+    assert!(whole["policy"].is_object() && whole["lifecycle_policy"].is_object(), "{whole}");
+    assert_eq!(world.calls("CreateRepository"), 1);
 }
 
 #[test]
@@ -305,6 +329,18 @@ fn a_scan_that_nobody_may_start_names_the_permission() {
     assert_nothing_deployed(&world, &before);
 }
 
+#[test]
+fn a_scan_is_given_up_when_the_run_is_cancelled() {
+    let change = |world: &mut Value| hello(world)["scan-seconds"] = json!(1_000_000);
+    let world = world(&SCAN, "scan: { fail-on: high, timeout: 24h }", change, same);
+    let before = world.written();
+    let run = world.run(&["deploy"]).start();
+    run.until(|event| event["event"] == "waiting");
+    run.interrupt();
+    run.end().expect(8, "cancelled").says(&["Production is untouched."]);
+    assert_nothing_deployed(&world, &before);
+}
+
 /// A plugin that keeps the Docker configuration which it was given, and then does what the world's does.
 fn keeping_plugin(world: &World) -> TempDir {
     let folder = TempDir::new().unwrap();
@@ -350,37 +386,123 @@ fn third(document: &mut Value) {
     }));
 }
 
+/// A registry with tokens that lets one user in, until the test ends.
+fn registry(right: &'static str) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let realm = format!("Bearer realm=\"http://{host}/token\",service=\"stub\"");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let status = match head.starts_with("GET /token?") && head.contains(right) {
+                true => "200 OK",
+                false => "401 Unauthorized",
+            };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nwww-authenticate: {realm}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    host
+}
+
+/// `octocat` and `PASSWORD`, in base64.
+const LOGIN: &str = "b2N0b2NhdDpQYXNzd29ydC1laW5lcy1hbmRlcmVu";
+const PASSWORD: &str = "Passwort-eines-anderen";
+
+/// With a registry of this test's in place of GitHub's.
+fn at(host: &str) -> String {
+    FURTHER.replace("ghcr.io", host)
+}
+
 #[test]
 fn a_build_finds_the_logins_of_further_registries() {
-    let world = world(&[], FURTHER, third, same);
+    let host = registry(LOGIN);
+    let world = world(&[], &at(&format!("\"{host}\"")), third, same);
     let folder = keeping_plugin(&world);
     let docker = folder.path().join("docker").display().to_string();
-    let password = "Passwort-eines-anderen";
     let done = world
         .run(&AT_ONCE)
-        .env("GHCR_TOKEN", password)
+        .env("GHCR_TOKEN", PASSWORD)
         .env("DOCKER_CONFIG", &docker)
         .end()
         .expect(0, "succeeded");
     let config: Value =
         serde_json::from_slice(&fs::read(folder.path().join("config.json")).unwrap()).unwrap();
     let auths = config["auths"].as_object().unwrap();
-    // The user's and the password's, in base64.
-    assert_eq!(auths["ghcr.io"]["auth"], "b2N0b2NhdDpQYXNzd29ydC1laW5lcy1hbmRlcmVu");
+    assert_eq!(auths[&host]["auth"], LOGIN);
     let image = done.output("image").to_owned();
     let own = image.split('/').next().unwrap();
-    let other = auths.keys().find(|host| *host != own && *host != "ghcr.io").unwrap();
+    let other = auths.keys().find(|name| *name != own && **name != host).unwrap();
     assert!(other.starts_with("127.0.0.1:") && auths.len() == 3, "{:?}", auths.keys());
     let line = fs::read_to_string(folder.path().join("line")).unwrap();
     let log = done.ended.stdout.lines().chain(done.ended.stderr.lines());
     let told: Vec<&str> = log.filter(|line| !line.starts_with("::add-mask::")).collect();
-    for secret in [password, "b2N0b2NhdDpQYXNzd29ydC1laW5lcy1hbmRlcmVu"] {
+    for secret in [PASSWORD, LOGIN] {
         assert!(!line.contains(secret) && !told.iter().any(|line| line.contains(secret)));
         assert!(done.ended.stdout.contains(&format!("::add-mask::{secret}")), "the runner is told");
     }
-    assert!(
-        !fs::read_dir(folder.path().join("docker")).unwrap().any(|f| f.unwrap().file_name() == "config.json")
-    );
+    assert!(!folder.path().join("docker/config.json").exists());
+}
+
+#[test]
+fn a_password_that_a_registry_does_not_take_is_told_before_anything_is_written() {
+    let host = registry(LOGIN);
+    let further =
+        format!("registries:\n  - {{ host: \"{host}\", username: octocat, password-env: GHCR_TOKEN }}");
+    let world = world(&[], &further, as_it_is, same);
+    let before = world.written();
+    world
+        .run(&["deploy"])
+        .env("GHCR_TOKEN", "ein-altes-Passwort")
+        .end()
+        .expect(3, "refused")
+        .says(&[&format!("{host} doesn't let `octocat` in with what `GHCR_TOKEN` holds")])
+        .says_not(&["measured"])
+        .points_at("greenlight.yml", 6);
+    assert_eq!(world.written(), before);
+    world.run(&["plan"]).env("GHCR_TOKEN", PASSWORD).end().expect(0, "planned");
+}
+
+#[test]
+fn a_base_image_of_another_account_is_pulled_with_its_login() {
+    let further = FURTHER.lines().filter(|line| !line.contains("ghcr.io")).collect::<Vec<_>>().join("\n");
+    for may_pull in [false, true] {
+        let change = |document: &mut Value| {
+            third(document);
+            let account = &mut document["accounts"][2];
+            // So that there is one.
+            account["task-definitions"] = json!([{ "family": "base", "containerDefinitions": [
+                { "name": "base", "image": "{registry:333333333333}/base:1", "memory": 128 },
+            ]}]);
+            if may_pull {
+                let pull = json!({ "Effect": "Allow", "Action": "ecr:BatchGetImage", "Resource": "*" });
+                account["roles"][0]["policies"][0]["Statement"].as_array_mut().unwrap().push(pull);
+            }
+        };
+        let world = world(&[], &further, change, same);
+        let state = world.state();
+        let base =
+            list(&state, "task_definitions").iter().find(|d| text(d, "arn").contains("/base:")).unwrap();
+        let base = base["images"][0].as_str().unwrap().to_owned();
+        world.project.files().replace("Dockerfile", "FROM scratch", &format!("FROM {base}"));
+        world.project.commit();
+        let run = world.run(&AT_ONCE).end();
+        if may_pull {
+            run.expect(0, "succeeded");
+        } else {
+            run.expect(4, "build-failed").says(&[
+                "An image that the build starts from can't be had",
+                "Let `arn:aws:iam::333333333333:role/puller` pull from the repository in account 333333333333",
+            ]);
+        }
+    }
 }
 
 #[test]

@@ -173,6 +173,10 @@ impl Current {
         alarms.extend(environment.alarms.iter().filter(|a| !alarms.contains(a)).cloned().collect::<Vec<_>>());
         let role = documents.task_definition.as_ref().and_then(|t| t.document.execution_role());
         let repository = current.image.as_ref().and_then(|i| repository(&i.step, &access.registry().account));
+        let will_let = current
+            .image
+            .as_ref()
+            .is_some_and(|image| matches!(image.step, ImageStep::Build { create: Some(_), .. }));
         let (live, scaling, shape, active, traffic, alarms, pull) = {
             let (service, group) = (current.service.as_ref(), current.group.as_ref());
             tokio::join!(
@@ -209,7 +213,7 @@ impl Current {
                 watch::alarms(clients, &alarms),
                 async {
                     match repository {
-                        Some(repository) => pull::policy(access, &repository, role).await,
+                        Some(repository) => pull::policy(access, &repository, role, will_let).await,
                         None => Part::none(),
                     }
                 },

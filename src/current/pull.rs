@@ -8,8 +8,14 @@ use crate::{
 use serde_json::Value;
 
 /// Refuses a repository whose policy keeps the tasks out. Where the policy may not be read, or
-/// has conditions, nothing is said against it.
-pub(super) async fn policy(access: &Access, repository: &str, execution_role: Option<&str>) -> Part<()> {
+/// has conditions, nothing is said against it. `will_let` is true where this run gives a repository
+/// that has no policy one that lets them in.
+pub(super) async fn policy(
+    access: &Access,
+    repository: &str,
+    execution_role: Option<&str>,
+    will_let: bool,
+) -> Part<()> {
     let clients = access.registry();
     let deploy = &access.deploy;
     if clients.account == deploy.account {
@@ -35,6 +41,7 @@ pub(super) async fn policy(access: &Access, repository: &str, execution_role: Op
                 )),
             }
         }
+        Err(failure) if failure.is("RepositoryPolicyNotFoundException") && will_let => Part::none(),
         Err(failure) if failure.is("RepositoryPolicyNotFoundException") => {
             Part::wrong(say::no_pull(repository, &clients.account, &deploy.account, deploy.partition()))
         }

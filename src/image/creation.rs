@@ -1,5 +1,5 @@
-//! Creates the repository that images are pushed to, where there is none. What is set on one that
-//! is there already is never replaced.
+//! Creates the repository that images are pushed to, where there is none, and completes one that an
+//! earlier run left half done. What is set on one that is there already is never replaced.
 
 use crate::{
     aws::{Clients, Failure},
@@ -24,7 +24,8 @@ pub async fn create(
     clients: &Clients,
     report: &Reporter,
 ) -> Result<(), Stop> {
-    let made = repository(name, wanted, clients).await.map_err(|failure| say::not_created(name, &failure));
+    let made = if wanted.is_there { Ok(false) } else { repository(name, wanted, clients).await };
+    let made = made.map_err(|failure| say::not_created(name, &failure));
     let made = made.map_err(Stop::build_failed)?;
     let half_made = |what, failure: &Failure| {
         let finding = say::half_made(name, what, failure, clients);

@@ -130,7 +130,7 @@ async fn to_build(
     }
     builder::check(&build, variables).await?;
     let host = repository.uri.split('/').next().unwrap_or_default();
-    let logins = logins::further(&build.registries, host, access, variables).await?;
+    let logins = logins::further(&build.registries, host, access, variables, &mut notes).await?;
     let platforms = build.platforms.iter().map(|text| Platform::parse(text)).collect();
     let immutable = repository.tags.as_ref().is_some_and(|tags| tags.are_immutable(&tag));
     let others = of_user.into_iter().filter(|other| *other != tag).collect();
@@ -167,6 +167,10 @@ async fn find_repository(
         scan_on_push: None,
     };
     match (registry.repository(name).await, wanted) {
+        // What nothing was ever pushed to may be what an earlier run left half done.
+        (Ok(Some(repository)), Some(wanted)) if wanted.sets_more() && registry.is_empty(name).await => {
+            Ok((repository, Some(NewRepository { is_there: true, ..wanted })))
+        }
         (Ok(Some(repository)), wanted) => {
             notes.extend(wanted.and_then(|wanted| say::registry::otherwise(&repository, &wanted)));
             Ok((repository, None))

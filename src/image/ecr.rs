@@ -145,6 +145,14 @@ impl<'a> Registry<'a> {
         Ok(answer.repositories().iter().filter_map(|r| r.repository_name().map(str::to_owned)).collect())
     }
 
+    /// Whether it is known that a repository holds no image.
+    pub async fn is_empty(&self, repository: &str) -> bool {
+        let call = self.clients.ecr().describe_images().repository_name(repository).max_results(1);
+        let call = call.set_registry_id(self.account.clone());
+        let answer = call.customize().config_override(self.overridden()).send().await;
+        answer.is_ok_and(|answer| answer.image_details().is_empty() && answer.next_token().is_none())
+    }
+
     /// An image's manifest, or `None` when the repository doesn't hold it.
     pub async fn manifest(
         &self,

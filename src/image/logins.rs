@@ -1,7 +1,10 @@
 //! Logins to the registries that the images come from which a build starts from. They are for the
 //! private copy of Docker's configuration alone.
 
-use super::ecr::{Login, Registry};
+use super::{
+    ecr::{Login, Registry},
+    sign_in::{self, Answer},
+};
 use crate::{
     aws::{Access, Failure},
     outcome::{Finding, Stop},
@@ -19,18 +22,28 @@ pub async fn further(
     pushed_to: &str,
     access: &Access,
     variables: &Variables,
+    notes: &mut Vec<String>,
 ) -> anyhow::Result<Vec<Login>> {
     let (mut logins, mut missing, mut refused) = (Vec::<Login>::new(), Vec::new(), Vec::new());
     for registry in registries {
         let at = |finding: Finding| Finding { place: registry.place.clone(), ..finding };
         let login = match &registry.login {
-            RegistryLogin::Password { host, username, variable } => match variables.get(variable) {
-                Some(password) => password_login(host, username, password.trim(), access),
-                None => {
+            RegistryLogin::Password { host, username, variable } => {
+                let Some(password) = variables.get(variable) else {
                     missing.push(at(say::no_password(host, variable)));
                     continue;
+                };
+                let password = Secret::new(password.trim());
+                let login = password_login(host, username, &password, access);
+                match sign_in::ask(host, username, &password).await {
+                    Answer::In => {}
+                    Answer::Denied(status) => {
+                        refused.push(at(say::not_let_in(host, username, variable, status)));
+                    }
+                    Answer::Unknown(why) => notes.push(say::not_asked(host, username, &why)),
                 }
-            },
+                login
+            }
             RegistryLogin::Ecr { account, region, role } => {
                 let clients = match role {
                     Some(role) => access.registries.get(&role.arn),
@@ -64,9 +77,9 @@ pub async fn further(
 }
 
 /// Masked before it is put anywhere.
-fn password_login(host: &str, username: &str, password: &str, access: &Access) -> Login {
-    let token = BASE64_STANDARD.encode(format!("{username}:{password}"));
-    access.deploy.mask(password);
+fn password_login(host: &str, username: &str, password: &Secret, access: &Access) -> Login {
+    access.deploy.mask(password.expose());
+    let token = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
     access.deploy.mask(&token);
     Login { host: host.to_owned(), token: Secret::new(token) }
 }

@@ -17,6 +17,7 @@ mod manifest;
 pub mod platform;
 pub mod reference;
 pub mod scan;
+mod sign_in;
 pub mod tags;
 pub mod words;
 

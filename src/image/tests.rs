@@ -77,13 +77,20 @@ impl Bench {
         let enter = json!({"Statement": [{"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": "*"}]});
         let repository = |name: &str| spec::Repository { name: name.into(), ..Default::default() };
         let fixed = spec::Repository { immutable_tags: true, ..repository("fixed") };
+        let found = |name: &str| vec![json!({ "name": name, "severity": "HIGH" })];
+        let scanned = spec::Repository {
+            scan_on_push: true,
+            scan_seconds: Some(0.0),
+            scan_findings_of: [("amd64".into(), found("CVE-1")), ("arm64".into(), found("CVE-2"))].into(),
+            ..repository("scanned")
+        };
         let accounts = vec![
             spec::Account {
                 id: BUILD.into(),
                 region: REGION.into(),
                 users: vec![spec::User { name: "ci".into(), policies: vec![enter] }],
                 roles: vec![role("build", &user, actions)],
-                repositories: vec![repository("hello"), fixed],
+                repositories: vec![repository("hello"), fixed, scanned],
                 ..Default::default()
             },
             spec::Account {
@@ -462,5 +469,39 @@ async fn what_the_builder_cannot_do_is_refused_before_anything_is_written() {
         stop(bench.decide(&[&["--repository", "fixed"], &own[..]].concat(), "abc").await.unwrap_err());
     assert_eq!((fixed.word, fixed.findings.len()), (Word::Refused, 1), "{fixed:#?}");
     assert!(fixed.findings[0].what.contains("tags in `fixed` can't be moved"), "{fixed:#?}");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn of_an_index_every_platforms_image_is_scanned() {
+    let bench = Bench::new(all()).await;
+    let mut entries = Vec::new();
+    for architecture in ["amd64", "arm64"] {
+        let config = json!({ "os": "linux", "architecture": architecture });
+        let digest = bench.world.seed_image(BUILD, "scanned", architecture, config).unwrap();
+        entries.push(json!({ "digest": digest, "size": 1, "platform": { "os": "linux", "architecture": architecture } }));
+    }
+    let media_type = "application/vnd.oci.image.index.v1+json";
+    let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries });
+    let (_, access) = bench.decide(&["--repository", "hello"], "abc").await.unwrap();
+    let login = Registry::of(access.registry()).login().await.unwrap();
+    crate::tls::prepare();
+    let put = reqwest::Client::new()
+        .put(format!("http://{}/v2/scanned/manifests/both", bench.host()))
+        .header("authorization", format!("Basic {}", login.token.expose()))
+        .header("content-type", media_type)
+        .body(index.to_string());
+    assert_eq!(put.send().await.unwrap().status(), 201);
+
+    let uri = format!("{}/scanned:both", bench.host());
+    let scan = ["--image", &uri, "--scan", "fail-on: high"];
+    let (candidate, access) = bench.decide(&scan, "abc").await.unwrap();
+    let ImageStep::Given { uri, digest } = candidate.step else { panic!("{:?}", candidate.step) };
+    let image = Image { uri, digest, tags: Vec::new(), built: false };
+    let rule = bench.request(&scan).scan.unwrap();
+    let pace = Pace::of(&bench.variables);
+    let judged = scan::judge(&rule, &image, &access, &Reporter::silent(), pace).await;
+    let said = stop(judged.unwrap_err()).to_string();
+    assert!(said.contains("CVE-1") && said.contains("CVE-2") && said.contains("found 2 high"), "{said}");
     bench.end().await;
 }

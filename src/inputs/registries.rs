@@ -73,6 +73,7 @@ impl Assembly<'_> {
             kms_key: fields.kms_key.clone(),
             pull_accounts: accounts.into_iter().map(str::to_owned).collect(),
             pull_accounts_given: fields.pull_accounts.is_some(),
+            is_there: false,
         })
     }
 

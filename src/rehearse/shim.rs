@@ -171,6 +171,9 @@ async fn stand_in(asked: &Asked, fails: bool, variables: &Variables) -> Result<E
     if fails {
         bail!("failed to solve: process \"/the-build-fails-here\" did not complete successfully");
     }
+    for base in bases(&dockerfile, asked) {
+        resolve(&base, variables).await?;
+    }
     let config = config(&dockerfile, asked).to_string().into_bytes();
     // Two blocks of zeros are a tar archive without a file.
     let layer = vec![0_u8; 1024];
@@ -243,6 +246,69 @@ fn config(dockerfile: &str, asked: &Asked) -> Value {
     })
 }
 
+/// The images of registries on this machine that the Dockerfile starts from: all that a stand-in can
+/// ask for.
+fn bases(dockerfile: &str, asked: &Asked) -> Vec<String> {
+    let mut args: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut bases = Vec::new();
+    for line in dockerfile.lines().map(str::trim) {
+        match line.split_once(char::is_whitespace) {
+            Some((word, rest)) if word.eq_ignore_ascii_case("ARG") => {
+                let (name, usual) = rest.trim().split_once('=').unwrap_or((rest.trim(), ""));
+                args.insert(name, asked.args.get(name).map_or(usual, String::as_str));
+            }
+            Some((word, rest)) if word.eq_ignore_ascii_case("FROM") => {
+                let image = rest.split_whitespace().find(|word| !word.starts_with("--")).unwrap_or_default();
+                let image = args.iter().fold(image.to_owned(), |image, (name, value)| {
+                    image.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
+                });
+                if image.starts_with("127.0.0.1:") || image.starts_with("localhost:") {
+                    bases.push(image);
+                }
+            }
+            _ => {}
+        }
+    }
+    bases
+}
+
+/// Looks an image up with the login that there is for its registry, as a build begins.
+async fn resolve(image: &str, variables: &Variables) -> Result<()> {
+    let (host, rest) = image.split_once('/').context("the image names no registry")?;
+    let (repository, reference) = match rest.split_once('@') {
+        Some(pair) => pair,
+        None => rest.rsplit_once(':').unwrap_or((rest, "latest")),
+    };
+    say(&format!("#1 [internal] load metadata for {image}"));
+    let client = Client::builder().timeout(PUSH_TIMEOUT).no_proxy().build()?;
+    let mut asked = client.get(format!("http://{host}/v2/{repository}/manifests/{reference}"));
+    asked = asked.header("accept", "*/*");
+    if let Some(auth) = login(host, variables)? {
+        asked = asked.header("authorization", format!("Basic {auth}"));
+    }
+    let answer = asked.send().await?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    bail!(
+        "failed to solve: {image}: failed to resolve source metadata for {image}: unexpected status from HEAD request \
+         to {}: {status}: {}",
+        answer.url().clone(),
+        answer.text().await?
+    )
+}
+
+/// What the Docker configuration holds for a host.
+fn login(host: &str, variables: &Variables) -> Result<Option<String>> {
+    let folder = variables.get("DOCKER_CONFIG").context("DOCKER_CONFIG is not set")?;
+    let config: Value = serde_json::from_slice(&std::fs::read(Path::new(folder).join("config.json"))?)?;
+    let auths = config["auths"].as_object().into_iter().flatten();
+    let mut ours =
+        auths.filter(|(name, _)| name.trim_start_matches("https://").trim_end_matches('/') == host);
+    Ok(ours.find_map(|(_, entry)| entry["auth"].as_str()).map(str::to_owned))
+}
+
 fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
@@ -259,17 +325,9 @@ impl Registry {
     fn of(image: &str, variables: &Variables) -> Result<Registry> {
         let (host, rest) = image.split_once('/').context("the image names no registry")?;
         let (repository, tag) = rest.rsplit_once(':').unwrap_or((rest, "latest"));
-        let folder = variables.get("DOCKER_CONFIG").context("DOCKER_CONFIG is not set")?;
-        let config: Value = serde_json::from_slice(&std::fs::read(Path::new(folder).join("config.json"))?)?;
-        let auth = config["auths"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .find(|(name, _)| name.trim_start_matches("https://").trim_end_matches('/') == host)
-            .and_then(|(_, entry)| entry["auth"].as_str())
-            .with_context(|| format!("no login for {host}"))?;
+        let auth = login(host, variables)?.with_context(|| format!("no login for {host}"))?;
         // Malformed ones are the registry's to refuse; it is only checked that there is one.
-        base64::engine::general_purpose::STANDARD.decode(auth).context("the login is not base64")?;
+        base64::engine::general_purpose::STANDARD.decode(&auth).context("the login is not base64")?;
         Ok(Registry {
             client: Client::builder()
                 .timeout(crate::aws::call_timeout(variables).unwrap_or(PUSH_TIMEOUT))

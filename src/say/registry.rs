@@ -142,6 +142,20 @@ pub fn login_twice(host: &str, pushed_to: bool) -> Finding {
     }
 }
 
+pub fn not_let_in(host: &str, username: &str, variable: &str, status: reqwest::StatusCode) -> Finding {
+    Finding::new(
+        format!("{host} doesn't let `{username}` in with what `{variable}` holds: it answers {status}."),
+        format!(
+            "See that `{variable}` holds a password or token of `{username}` that hasn't expired and may pull; for \
+             ghcr.io the job's own token will do, with `packages: read` in the job's `permissions:`."
+        ),
+    )
+}
+
+pub fn not_asked(host: &str, username: &str, why: &str) -> String {
+    format!("Whether {host} lets `{username}` in shows only in the build, for it couldn't be asked: {why}.")
+}
+
 pub fn no_login(account: &str, failed: &Finding) -> Finding {
     Finding::new(
         format!("There is no login to the registry of account {account}: {}", failed.what),
@@ -180,13 +194,14 @@ pub fn pull_denied(message: &str, registries: &[FurtherRegistry]) -> Option<Stri
 /// As a step of the plan.
 pub fn creation(repository: &str, wanted: &NewRepository) -> String {
     let mut parts = Vec::new();
-    if wanted.scan_on_push {
+    // These a repository has from its creation on.
+    if wanted.scan_on_push && !wanted.is_there {
         parts.push("scan on push".to_owned());
     }
-    if wanted.immutable_tags {
+    if wanted.immutable_tags && !wanted.is_there {
         parts.push("tags that can't be moved".to_owned());
     }
-    if let Some(key) = &wanted.kms_key {
+    if let Some(key) = wanted.kms_key.as_ref().filter(|_| !wanted.is_there) {
         parts.push(format!("encryption with {key}"));
     }
     if let Some(days) = wanted.expire_untagged {
@@ -198,6 +213,12 @@ pub fn creation(repository: &str, wanted: &NewRepository) -> String {
     if !wanted.pull_accounts.is_empty() {
         parts.push(format!("leave to pull for {}", and(&wanted.pull_accounts)));
     }
+    if wanted.is_there {
+        return format!(
+            "set on repository {repository}, which is empty, what isn't set yet of: {}",
+            and(&parts)
+        );
+    }
     let with = if parts.is_empty() { String::new() } else { format!(", with {}", and(&parts)) };
     format!("create repository {repository}, which isn't there{with}")
 }
@@ -206,7 +227,7 @@ pub fn created(name: &str, made: bool, clients: &Clients) -> String {
     let place = format!("in account {} in {}", clients.account, clients.region);
     match made {
         true => format!("Repository `{name}` was created {place}."),
-        false => format!("Repository `{name}` {place} came to be meanwhile: what is set on it stays."),
+        false => format!("Repository `{name}` {place} is there: what was set on it stays."),
     }
 }
 
@@ -227,9 +248,8 @@ pub fn half_made(name: &str, lacks: &str, failure: &Failure, clients: &Clients) 
             clients.account, failed.what
         ),
         format!(
-            "{} Then delete the empty repository and run again (`aws ecr delete-repository --repository-name {name} \
-             --region {}`), or set it yourself: a repository that is there stays as it is.",
-            failed.fix, clients.region
+            "{} Then run again: as long as the repository is empty, what isn't set on it yet is set.",
+            failed.fix
         ),
     )
 }
