@@ -47,7 +47,13 @@ pub enum ImageStep {
         immutable: bool,
     },
     /// The commit's tag is there already and can't be moved: that image is used.
-    Reuse { uri: String, digest: String, tag: String },
+    Reuse {
+        uri: String,
+        digest: String,
+        tag: String,
+        /// Those that it doesn't have yet.
+        more: Vec<String>,
+    },
     /// Given by the user, resolved.
     Given { uri: String, digest: String },
 }
@@ -159,9 +165,9 @@ impl Plan {
                 }),
                 "cache-from": build.cache_from, "cache-to": build.cache_to,
             }),
-            ImageStep::Reuse { uri, digest, tag } => {
-                json!({"step": "reuse", "repository": uri, "digest": digest, "tags": [tag]})
-            }
+            ImageStep::Reuse { uri, digest, tag, more } => json!({
+                "step": "reuse", "repository": uri, "digest": digest, "tags": [tag], "adds-tags": more,
+            }),
             ImageStep::Given { uri, digest } => json!({"step": "given", "repository": uri, "digest": digest}),
         };
         if let Some(scan) = scan {

@@ -9,7 +9,7 @@ use super::{
     manifest::Manifest,
     platform::Platform,
     reference::Reference,
-    scan, tags,
+    retag, scan, tags,
 };
 use crate::{
     aws::{Access, Failure},
@@ -105,7 +105,11 @@ async fn to_build(
     {
         if !checkout.dirty {
             let platforms = platforms(&registry, &repository.name, &manifest, &mut notes).await;
-            let step = ImageStep::Reuse { uri: repository.uri, digest: manifest.digest, tag };
+            let (more, taken) = retag::missing(&registry, &repository, &manifest.digest, &of_user).await?;
+            if !taken.is_empty() {
+                return Err(Stop::refused(taken).into());
+            }
+            let step = ImageStep::Reuse { uri: repository.uri, digest: manifest.digest, tag, more };
             return Ok(Candidate { step, platforms, notes });
         }
         // Other work on the same commit has taken it.

@@ -16,6 +16,8 @@ pub const MEDIA_TYPES: [&str; 4] = [
 #[derive(Clone, Debug)]
 pub struct Manifest {
     pub digest: String,
+    /// As the registry has it: the digest is its own.
+    pub text: String,
     document: Value,
 }
 
@@ -24,7 +26,11 @@ impl Manifest {
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(text)));
         let document = serde_json::from_str(text)
             .with_context(|| format!("the registry's manifest {digest} is no JSON"))?;
-        Ok(Manifest { digest, document })
+        Ok(Manifest { digest, text: text.to_owned(), document })
+    }
+
+    pub fn media_type(&self) -> Option<String> {
+        self.document["mediaType"].as_str().map(str::to_owned)
     }
 
     /// What an index lists. `None` for a single image: its config says it.

@@ -16,6 +16,7 @@ mod logins;
 mod manifest;
 pub mod platform;
 pub mod reference;
+mod retag;
 pub mod scan;
 mod sign_in;
 pub mod tags;
@@ -76,8 +77,10 @@ pub async fn ship(
             let order = Order { build, repository_uri, tags, labels };
             build::build(order, &logins, variables, reporter, cancel).await?
         }
-        ImageStep::Reuse { uri, digest, tag } => {
-            Image { uri: uri.clone(), digest: digest.clone(), tags: vec![tag.clone()], built: false }
+        ImageStep::Reuse { uri, digest, tag, more } => {
+            retag::put(&Registry::of(registry), uri, digest, more).await.map_err(not_pushed)?;
+            let tags = [vec![tag.clone()], more.clone()].concat();
+            Image { uri: uri.clone(), digest: digest.clone(), tags, built: false }
         }
         ImageStep::Given { uri, digest } => {
             Image { uri: uri.clone(), digest: digest.clone(), tags: Vec::new(), built: false }

@@ -225,14 +225,30 @@ async fn a_tag_that_cannot_be_moved_is_used_as_it_is() {
     let mut bench = Bench::new(all()).await;
     let first = bench.ship(&["--repository", "fixed"], "abc").await.unwrap();
     let again = bench.ship(&["--repository", "fixed"], "abc").await.unwrap();
-    assert_eq!((again.digest, again.built), (first.digest, false));
+    assert_eq!((again.digest, again.built), (first.digest.clone(), false));
+
+    // A release of the same commit is the same image under a further name.
+    let tags = ["--repository", "fixed", "--tags", "v1\nlatest"];
+    let released = bench.ship(&tags, "abc").await.unwrap();
+    assert_eq!((released.digest, released.built), (first.digest.clone(), false));
+    assert_eq!(released.tags, ["abc", "v1", "latest"]);
+    let uri = format!("{}:v1", first.uri);
+    let (candidate, _) = bench.decide(&["--image", &uri], "f").await.unwrap();
+    assert!(matches!(candidate.step, ImageStep::Given { digest, .. } if digest == first.digest));
+    let (candidate, _) = bench.decide(&tags, "abc").await.unwrap();
+    assert!(matches!(candidate.step, ImageStep::Reuse { more, .. } if more.is_empty()));
 
     // Uncommitted work is never taken for another's.
     bench.ship(&["--repository", "fixed"], "abc*").await.unwrap();
     let dirty = bench.ship(&["--repository", "fixed"], "abc*").await.unwrap();
     assert!(dirty.built && dirty.tags[0].starts_with("abc-dirty-"), "{:?}", dirty.tags);
 
-    let taken = bench.decide(&["--repository", "fixed", "--tags", "abc"], "def").await.unwrap_err();
+    bench.ship(&["--repository", "fixed"], "def").await.unwrap();
+    for commit in ["def", "ghi"] {
+        let told = stop(bench.decide(&tags, commit).await.unwrap_err());
+        assert_eq!((told.word, told.findings.len()), (Word::Refused, 2), "{told:#?}");
+    }
+    let taken = bench.decide(&["--repository", "fixed", "--tags", "abc"], "ghi").await.unwrap_err();
     let taken = stop(taken);
     assert_eq!(taken.word, Word::Refused);
     assert_eq!(taken.findings[0].what, "The tag `abc` is in `fixed` already, and tags there can't be moved.");
@@ -503,5 +519,21 @@ async fn of_an_index_every_platforms_image_is_scanned() {
     let judged = scan::judge(&rule, &image, &access, &Reporter::silent(), pace).await;
     let said = stop(judged.unwrap_err()).to_string();
     assert!(said.contains("CVE-1") && said.contains("CVE-2") && said.contains("found 2 high"), "{said}");
+    bench.end().await;
+}
+
+/// There is no such image of BuildKit, so that the builder can be made but not started.
+#[tokio::test]
+async fn a_builder_that_does_not_start_is_told_and_removed() {
+    let mut bench = Bench::new(all()).await;
+    let builder = "{driver: docker-container, driver-opts: {image: '127.0.0.1:1/no/buildkit:here'}}";
+    let told = stop(bench.ship(&["--repository", "hello", "--builder", builder], "abc").await.unwrap_err());
+    let log = bench.log.take();
+    assert_eq!(told.word, Word::BuildFailed);
+    assert!(told.findings[0].what.starts_with("The builder couldn't be started: "), "{told:#?}\n{log}");
+    let name = log.lines().find_map(|line| line.strip_prefix("| greenlight-")).unwrap();
+    let list = std::process::Command::new("docker").args(["buildx", "ls"]).output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert!(list.contains("default") && !list.contains(name), "{name} is left: {list}");
     bench.end().await;
 }

@@ -186,10 +186,15 @@ fn image(
         let pinned =
             ours.and_then(|ours| ours.document.image_of(&source.container)).and_then(|i| i.split_once('@'));
         if let (Some((uri, digest)), Some(commit)) = (pinned, &marker.commit) {
+            let more = match current.image.as_ref().map(|candidate| &candidate.step) {
+                Some(ImageStep::Reuse { digest: same, more, .. }) if same == digest => more.clone(),
+                _ => Vec::new(),
+            };
             return Some(ImageStep::Reuse {
                 uri: uri.to_owned(),
                 digest: digest.to_owned(),
                 tag: commit.clone(),
+                more,
             });
         }
     }

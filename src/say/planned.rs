@@ -77,8 +77,9 @@ fn image(step: &ImageStep) -> String {
             }
             text
         }
-        ImageStep::Reuse { uri, digest, tag } => {
-            format!("use {uri}@{digest}, which is there already for {tag}")
+        ImageStep::Reuse { uri, digest, tag, more } => {
+            let more = if more.is_empty() { String::new() } else { format!("; tag it {}", more.join(", ")) };
+            format!("use {uri}@{digest}, which is there already for {tag}{more}")
         }
         ImageStep::Given { uri, digest } => format!("use {uri}@{digest}, as given"),
     }
