@@ -140,9 +140,8 @@ async fn stages(
     let shipped = image::ship(&plan.image, access.registry(), variables, report, cancel);
     let image = cancel.within(grace::STOP, shipped).await;
     let image = image.unwrap_or_else(|| Err(cancelled().into()))?;
-    // What an earlier run has deployed was scanned before.
     match &plan.scan {
-        Some(rule) if plan.deployment.attach.is_none() => {
+        Some(rule) if plan.brings(&image.pinned()) => {
             let judged = cancel.unless(image::scan::judge(rule, &image, &access, report, pace)).await?;
             match judged.map_err(anyhow::Error::downcast::<Stop>) {
                 Ok(()) => {}

@@ -152,6 +152,13 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
+    /// Whether this run itself brings the image to production: it doesn't run there already, and no
+    /// earlier run is bringing it.
+    pub fn brings(&self, image: &str) -> bool {
+        let step = &self.task_definition;
+        self.deployment.attach.is_none() && !step.is_unchanged(&step.document.pinned(&step.pins, image))
+    }
+
     /// As programs read it.
     pub fn json(&self) -> Value {
         let Plan { run, image, scan, task_definition, deployment, budget, warnings, notes } = self;

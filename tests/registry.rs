@@ -252,6 +252,9 @@ fn an_image_with_too_much_in_it_is_not_deployed() {
     assert_eq!((text(check, "conclusion"), text(check, "limit")), ("passed", "nothing critical"));
     assert_eq!(text(check, "measured"), "1 high, 1 medium, 120 low (1 more ignored)");
     assert!(done.summary.contains("ECR's scan of the image"), "{}", done.summary);
+
+    // What runs already isn't held up.
+    world.run(&AT_ONCE).end().expect(0, "unchanged");
 }
 
 #[test]
@@ -359,6 +362,29 @@ fn keeping_plugin(world: &World) -> TempDir {
     assert!(copied.unwrap().success());
     fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).unwrap();
     folder
+}
+
+#[test]
+fn a_rehearsal_has_what_the_configuration_asks_of_registries() {
+    let project = Project::with(|files| {
+        files.replace(
+            "greenlight.yml",
+            "image:\n",
+            "image:\n  create-repository: { immutable-tags: true, scan-on-push: true }\n  scan: { fail-on: high, timeout: 2h }\n  \
+             registries:\n    - { ecr: 333333333333, role: \"arn:aws:iam::333333333333:role/puller\" }\n",
+        );
+    });
+    let report = project.folder().join("report.json");
+    let mut command = support::greenlight();
+    command.current_dir(project.folder());
+    command.args(["rehearse", "--no-docker", "--speed", support::SPEED, "--report"]).arg(&report);
+    let ended = support::Child::start(command).wait(support::LIMIT);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    let report: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let calls = &report["api_calls"];
+    let called = |operation: &str| calls.get(operation).and_then(Value::as_u64).unwrap_or_default();
+    assert!(called("ecr:DescribeImageScanFindings") >= 2 && called("ecr:CreateRepository") == 0, "{calls}");
+    assert_eq!(called("ecr:GetAuthorizationToken"), 2, "of the two registries: {calls}");
 }
 
 const FURTHER: &str = "\
