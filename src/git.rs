@@ -1,6 +1,6 @@
 //! What git says of the work tree: which commit is shipped, and whether it is all of it.
 
-use crate::surroundings::Variables;
+use crate::{job, surroundings::Variables};
 use std::{fs, path::Path};
 use tokio::process::Command;
 
@@ -35,9 +35,11 @@ impl Checkout {
             None => head(folder).map_or((None, branch), |(commit, branch)| (Some(commit), branch)),
             commit => (commit, branch),
         };
+        let commit = commit.or_else(|| text("GITHUB_SHA"));
+        let committed = committed.or_else(|| job::committed(commit.as_deref()?, variables));
         Checkout {
             dirty: commit.is_some() && status.is_some_and(|status| !status.is_empty()),
-            commit: commit.or_else(|| text("GITHUB_SHA")),
+            commit,
             branch: branch.or_else(of_job),
             committed,
         }

@@ -84,6 +84,13 @@ impl Job {
     }
 }
 
+/// When a commit was made, as far as the event tells it: a push does.
+pub fn committed(commit: &str, variables: &Variables) -> Option<String> {
+    let payload = payload(variables);
+    let head = &payload["head_commit"];
+    (head["id"] == commit).then(|| head["timestamp"].as_str().map(str::to_owned)).flatten()
+}
+
 fn payload(variables: &Variables) -> Value {
     variables
         .get("GITHUB_EVENT_PATH")
@@ -266,6 +273,15 @@ mod tests {
             assert_eq!(job(event, &[]).deployment, Some(145_988_746));
         }
         assert_eq!(job("push", &[]).deployment, Option::None);
+    }
+
+    #[test]
+    fn a_push_tells_when_its_commit_was_made() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/events/push.json");
+        let variables = Variables::of([("GITHUB_EVENT_PATH".to_owned(), path.to_owned())]);
+        assert_eq!(committed(HEAD, &variables).unwrap(), "2026-03-02T09:14:07+01:00");
+        assert_eq!(committed(TRIGGER, &variables), Option::None);
+        assert_eq!(committed(HEAD, &Variables::default()), Option::None);
     }
 
     #[test]

@@ -265,8 +265,13 @@ mod tests {
         assert_eq!(image.unwrap_err().downcast::<Stop>().unwrap().word, Word::BuildFailed);
         assert_eq!(asked(&world).last().unwrap(), "rm NAME");
 
-        let script = "echo \"$@\" >> $out/asked; echo 'ERROR: no such driver.'; [ $1 != create ]";
-        let (image, world) = run_with(own(), script, std::io::sink()).await;
+        let script = "echo \"$@\" >> $out/asked; if [ $1 = create ]; then echo 'ERROR: no such driver.'; exit 1; fi\n\
+            echo \"failed to remove $2: no builder \\\"$2\\\" found\"; echo 'ERROR: failed to remove one or more builders'; exit 1";
+        let (mut log, out) = std::io::pipe().unwrap();
+        let (image, world) = run_with(own(), script, out).await;
+        let mut told = String::new();
+        std::io::Read::read_to_string(&mut log, &mut told).unwrap();
+        assert_eq!(told, "| ERROR: no such driver.\n", "there is nothing to warn of");
         let stop: Stop = image.unwrap_err().downcast().unwrap();
         insta::assert_snapshot!(stop.findings[0].what, @"The builder of the driver `docker-container` couldn't be made: no such driver.");
         assert_eq!(asked(&world).last().unwrap(), "rm NAME");

@@ -164,11 +164,7 @@ pub async fn remove_left(name: &str, variables: &Variables) -> Option<String> {
         Some(program) => remove(Command::new(program), name).await,
         None => Err("buildx isn't there".to_owned()),
     };
-    match removed {
-        // It died before the builder was made.
-        Err(said) if said.contains("no builder") => None,
-        removed => removed.err().map(|said| say::builder_left(name, &said)),
-    }
+    removed.err().map(|said| say::builder_left(name, &said))
 }
 
 async fn remove(mut command: Command, name: &str) -> Result<(), String> {
@@ -184,6 +180,8 @@ async fn remove(mut command: Command, name: &str) -> Result<(), String> {
     });
     match ended.await {
         Ok(Ended { status, .. }) if status.success() => Ok(()),
+        // It wasn't made in the end.
+        Ok(_) if said.contains("no builder") => Ok(()),
         Ok(_) => Err(last_line(&said)),
         Err(error) => Err(format!("{error:#}")),
     }

@@ -83,14 +83,14 @@ fn kind(message: &str, step: &str, lines: &[String]) -> Kind {
     let pushing = step.starts_with("pushing ")
         || step.contains("exporting to image")
         || lower.contains("failed to push");
-    if step.contains("booting buildkit") {
+    if step.contains("booting buildkit") || step.contains("[internal] waiting for connection") {
         return Kind::NoStart;
     }
     if step.contains("exporting cache") {
         return Kind::Cache;
     }
     if let Some(secret) = message.strip_prefix("secret ").and_then(|rest| rest.strip_suffix(": not found")) {
-        return Kind::NoSecret(secret.to_owned());
+        return Kind::NoSecret(secret.trim_end_matches(" not found").to_owned());
     }
     if let Some(action) = action(message) {
         // The actions that only a push needs.
@@ -106,7 +106,11 @@ fn kind(message: &str, step: &str, lines: &[String]) -> Kind {
     ]) {
         return Kind::Platforms;
     }
-    if says(&["is not supported for the docker driver", "attestations are not supported by"]) {
+    if says(&[
+        "is not supported for the docker driver",
+        "attestations are not supported by",
+        "unsupported frontend capability",
+    ]) {
         return Kind::Beyond;
     }
     if says(&["cannot connect to the docker daemon", "error during connect", "no builder"])
@@ -286,6 +290,11 @@ ecr:InitiateLayerUpload on resource: arn:aws:ecr:eu-central-1:111111111111:repos
         assert_eq!(step("[internal] booting buildkit", "pull access denied for x"), Kind::NoStart);
         let denied = "error writing manifest blob: unexpected status: 403 Forbidden";
         assert_eq!(step("exporting cache to registry", denied), Kind::Cache);
+        assert_eq!(step("[internal] waiting for connection", "context deadline exceeded"), Kind::NoStart);
+        assert_eq!(
+            kinds("ERROR: failed to solve: secret npm not found: not found"),
+            Kind::NoSecret("npm".into())
+        );
         assert_eq!(kinds("ERROR: failed to solve: secret npm: not found"), Kind::NoSecret("npm".into()));
         assert_eq!(kinds("ERROR: failed to solve: chown: permission denied"), Kind::Step);
         assert_eq!(kinds(""), Kind::Step);

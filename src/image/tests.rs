@@ -399,6 +399,13 @@ async fn secrets_and_an_agent_reach_a_step_and_stay_out_of_the_log() {
     }
     assert!(!log.contains("planted"), "{log}");
 
+    // One that the Dockerfile wants, and nobody gives.
+    let wants = "FROM scratch\nCOPY probe /probe\nRUN --mount=type=secret,id=npm,required [\"/probe\"]\n";
+    fs::write(folder.join("Dockerfile"), wants).unwrap();
+    let told = stop(bench.ship(&["--repository", "hello"], "abd").await.unwrap_err());
+    assert_eq!(told.findings[0].what, "The Dockerfile wants the secret `npm`, and the build isn't given it.");
+    assert_eq!(told.findings[0].place.as_ref().unwrap().line, Some(3));
+
     // What isn't there is told before anything is asked for.
     let request = |args: &[&str], variables: &Variables| {
         let args = [
@@ -430,9 +437,12 @@ async fn secrets_and_an_agent_reach_a_step_and_stay_out_of_the_log() {
 }
 
 #[tokio::test]
-async fn labels_and_caches_are_as_they_are_asked_for() {
+async fn target_labels_and_caches_are_as_they_are_asked_for() {
     let mut bench = Bench::new(all()).await;
+    let stages = "FROM scratch AS wanted\nCOPY hello /hello\nFROM wanted\nCOPY nothing /\n";
+    fs::write(bench.folder.path().join("Dockerfile"), stages).unwrap();
     let args = ["--repository", "hello", "--tags", "latest", "--labels", "team=web\nbranch={branch}"];
+    let args = [&args[..], &["--target", "wanted"]].concat();
     let inline = ["--cache-to", "inline", "--builder", "default"];
     let image = bench.ship(&[&args[..], &inline].concat(), "abc").await.unwrap();
     let mut inspect = std::process::Command::new("docker");

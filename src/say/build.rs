@@ -3,7 +3,7 @@
 use crate::{
     inputs::source::Subject,
     outcome::Finding,
-    request::{Driver, OwnBuilder},
+    request::{Builder, Driver, OwnBuilder},
     say::inputs::capital,
 };
 
@@ -182,6 +182,21 @@ pub fn builder_not_made(own: &OwnBuilder, said: &str) -> Finding {
         Driver::Kubernetes => "Check that KUBECONFIG names the cluster, and what `driver-opts` says.",
     };
     Finding::new(format!("The builder of the driver `{}` couldn't be made: {said}.", own.driver.name()), fix)
+}
+
+pub fn builder_not_started(builder: Option<&Builder>, said: &str) -> Finding {
+    let (what, fix) = match builder {
+        Some(Builder::Own(own)) if own.driver == Driver::Remote => (
+            "The builder doesn't answer",
+            "Check the builder's `endpoint`, that BuildKit listens there, and the certificates in `driver-opts`.",
+        ),
+        _ => (
+            "The builder couldn't be started",
+            "Check that its image can be pulled (`driver-opts: { image: HOST/NAME:TAG }` takes another than \
+             moby/buildkit), and what `builder` says of it.",
+        ),
+    };
+    Finding::new(format!("{what}: {said}."), fix)
 }
 
 pub fn builder_left(name: &str, said: &str) -> String {

@@ -71,11 +71,7 @@ pub fn build_failed(failure: &Failure, order: Order<'_>, dockerfile: &str, statu
             format!("The builder can't do what is asked for: {message}."),
             "Let a builder be made for the run: `builder: { driver: docker-container }` under `image:`.",
         ),
-        Kind::NoStart => Finding::new(
-            format!("The builder couldn't be started: {message}."),
-            "Check that its image can be pulled (`driver-opts: { image: HOST/NAME:TAG }` takes another than \
-             moby/buildkit), and what `builder` says of it.",
-        ),
+        Kind::NoStart => super::build::builder_not_started(build.builder.as_ref(), &message),
         Kind::Cache => Finding::new(
             format!("The image is built, but its cache couldn't be written: {message}."),
             "Check what `cache-to` names and that the role may push there, or let a release go on without it: \
