@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 use support::{Project, World, greenlight, named};
 
@@ -218,6 +219,36 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
+/// The folders, files and variables that a build names.
+fn provide(image: &Value, files: &support::Files, run: &mut Command) {
+    let texts = |value: &Value| -> Vec<String> {
+        let all = value.as_object().map(|all| all.values().cloned().collect()).unwrap_or_default();
+        let all = value.as_array().cloned().unwrap_or(all);
+        all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+    };
+    let text = |key: &str| image[key].as_str().map(str::to_owned);
+    let further = texts(&image["build-contexts"]).into_iter().filter(|place| !place.contains("://"));
+    for folder in text("context").into_iter().chain(further) {
+        fs::create_dir_all(files.path(&folder)).unwrap();
+    }
+    if image["dockerfile"].is_null()
+        && let Some(context) = text("context")
+    {
+        files.write(&format!("{context}/Dockerfile"), "FROM scratch\n");
+    }
+    let keys = texts(&image["ssh"]).into_iter().filter_map(|ssh| Some(ssh.split_once('=')?.1.to_owned()));
+    for file in text("dockerfile").into_iter().chain(keys) {
+        files.write(&file, "FROM scratch\n");
+    }
+    for secret in image["secrets"].as_object().into_iter().flat_map(|secrets| secrets.values()) {
+        match (&secret["file"], &secret["env"]) {
+            (Value::String(file), _) => files.write(file, "secret\n"),
+            (_, Value::String(variable)) => drop(run.env(variable, "secret")),
+            _ => panic!("{secret}"),
+        }
+    }
+}
+
 /// What comes after the configuration is refused here, for want of a token, before anyone is asked.
 #[test]
 fn configurations_are_taken() {
@@ -226,23 +257,15 @@ fn configurations_are_taken() {
         for block in page.blocks().iter().filter(|block| block.kind == "yaml") {
             let Some(configuration) = configuration(&block.text) else { continue };
             seen += 1;
+            let mut plan = greenlight();
             let project = Project::with(|files| {
                 files.write("greenlight.yml", &serde_yaml::to_string(&configuration).unwrap());
                 files.write("smoke.sh", "#!/bin/sh\n");
-                for folder in ["app", "web/dist"] {
-                    fs::create_dir_all(files.path(folder)).unwrap();
-                }
-                for name in ["app/Dockerfile", ".netrc-build", "deploy-key"] {
-                    files.write(name, "FROM scratch\n");
-                }
                 let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
                 fs::set_permissions(files.path("smoke.sh"), executable).unwrap();
+                provide(&configuration["image"], files, &mut plan);
             });
-            let mut plan = greenlight();
-            plan.args(["plan", "--auth", "oidc"])
-                .env("GITHUB_ACTIONS", "true")
-                .env("NPM_TOKEN", "not-a-token")
-                .current_dir(project.folder());
+            plan.args(["plan", "--auth", "oidc"]).env("GITHUB_ACTIONS", "true").current_dir(project.folder());
             let done = plan.output().unwrap();
             let said = String::from_utf8_lossy(&done.stdout);
             assert!(

@@ -184,7 +184,12 @@ fn inputs_count_as_flags_and_empty_ones_as_not_given() {
         .end()
         .expect(0, "planned");
     assert!(done.told("planned")["text"].as_str().unwrap().contains("ECSLinear10PercentEvery1Minutes"));
-    world.run(&["plan"]).input("force", "yes").end().says(&["'yes'", "--force"]);
+    world
+        .run(&["plan"])
+        .input("force", "yes")
+        .end()
+        .expect(2, "invalid")
+        .says(&["The input `force` is the text `yes`"]);
     assert_eq!(world.written(), before);
 }
 
