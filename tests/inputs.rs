@@ -154,6 +154,21 @@ fn a_job_without_a_token_says_so_once() {
     done.says_not(&["there is no token"]);
 }
 
+/// What is wrong was told, and there is nothing to finish.
+#[test]
+fn the_post_step_has_nothing_to_add() {
+    let world = hello();
+    for given in [[("force", "yes")], [("cluster", "")], [("enviroment", "x")], [("region", "nowhere")]] {
+        let main = plan(&world, &given);
+        let run = world.post(&main).env("GITHUB_ACTIONS", "true");
+        let post = given.iter().fold(run, |run, (name, value)| run.input(name, value)).end();
+        assert_eq!(post.ended.code, Some(0), "{given:?}: {}", post.ended.said());
+        let said = post.ended.said();
+        let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
+        assert!(lines.is_empty(), "{given:?}: {lines:?}");
+    }
+}
+
 /// What a rollback goes back to has a name of its own.
 #[test]
 fn an_image_means_nothing_to_a_rollback() {

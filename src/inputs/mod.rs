@@ -65,6 +65,9 @@ pub fn read_for(
     variables: &Variables,
 ) -> anyhow::Result<Inputs> {
     let mut source = Source::find(options.config.as_deref(), working_directory)?;
+    if source.text.is_none() && options.overrides.given.is_empty() && options.image.is_none() {
+        return Err(Stop::invalid(vec![say::inputs::no_configuration(&FILES)]).into());
+    }
     let mut document = source.parse()?;
     let mut findings = Vec::new();
     let environment =

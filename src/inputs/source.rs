@@ -33,6 +33,7 @@ pub struct Subject {
 impl Source {
     /// The named file, or the first of those that are looked for, or none.
     pub fn find(named: Option<&path::Path>, working_directory: &path::Path) -> anyhow::Result<Source> {
+        let misnamed = FILES.map(|file| file.replace(".yml", ".yaml"));
         let candidates = named.map_or(FILES.map(path::Path::new).to_vec(), |named| vec![named]);
         let mut source = Source {
             file: None,
@@ -56,7 +57,10 @@ impl Source {
                 }
             }
         }
-        Ok(source)
+        match misnamed.iter().find(|file| working_directory.join(file).is_file()) {
+            Some(file) => Err(Stop::invalid(vec![say::inputs::misnamed(file)]).into()),
+            None => Ok(source),
+        }
     }
 
     pub fn parse(&self) -> anyhow::Result<Value> {

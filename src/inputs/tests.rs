@@ -262,6 +262,8 @@ fn files_that_are_no_configuration() {
     insta::assert_snapshot!(findings(&[("greenlight.yml", "a:\n  b: 1\n c: 2\n")], &[], &[]), @"greenlight.yml:3: greenlight.yml is no valid YAML: did not find expected key. Correct the line; mind the indentation and put texts with special characters in quotes.");
     insta::assert_snapshot!(findings(&[("greenlight.yml", "- a\n")], &["--image", "x"], &[]), @"greenlight.yml: greenlight.yml is a list, where a mapping is expected. Known under it: `service`, `image`, `build-account`, `environments`, `auth` and `rehearse`.");
     insta::assert_snapshot!(findings(&[("greenlight.yml", "environments: [a]\n")], &["--image", "x"], &[]), @"greenlight.yml:1: `environments` is a list, where a mapping is expected. Write `environments:` and under it a line for each, as `name: value`.");
+    insta::assert_snapshot!(findings(&[], &[], &[]), @"There is no configuration: neither greenlight.yml nor .github/greenlight.yml. Add one, or name it with `--config` (as an action: the input `config`). In a job, `actions/checkout` has to come before this step.");
+    insta::assert_snapshot!(findings(&[(".github/greenlight.yaml", HELLO)], &[], &[]), @".github/greenlight.yaml: The configuration .github/greenlight.yaml isn't looked for. Call it greenlight.yml, or name it with `--config` (as an action: the input `config`).");
     insta::assert_snapshot!(findings(&[], &["--config", "other.yml"], &[]), @"The configuration other.yml can't be read: No such file or directory (os error 2). Name an existing file with `--config` (as an action: the input `config`), or leave it out.");
 }
 

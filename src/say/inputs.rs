@@ -77,6 +77,23 @@ pub fn unreadable(file: &Path, error: &io::Error) -> Finding {
     )
 }
 
+pub fn misnamed(file: &str) -> Finding {
+    Finding::new(
+        format!("The configuration {file} isn't looked for."),
+        "Call it greenlight.yml, or name it with `--config` (as an action: the input `config`).",
+    )
+    .at(file, None)
+}
+
+/// Nothing was given in its place either.
+pub fn no_configuration(places: &[&str]) -> Finding {
+    Finding::new(
+        format!("There is no configuration: neither {}.", places.join(" nor ")),
+        "Add one, or name it with `--config` (as an action: the input `config`). In a job, `actions/checkout` has to \
+         come before this step.",
+    )
+}
+
 pub fn malformed(file: &str, malformed: &Malformed) -> Finding {
     Finding::new(
         format!("{file} is no valid YAML: {}.", malformed.message),
