@@ -3,6 +3,7 @@
 //! limit.
 
 mod ask;
+mod container;
 mod figures;
 mod http;
 mod load;
@@ -10,8 +11,10 @@ mod run;
 mod startable;
 mod task;
 
+pub use container::engine;
 pub use figures::{Figures, Side};
 pub use http::Found;
+pub use run::has_command_line;
 pub use startable::{Missing, missing};
 
 use crate::{

@@ -1,14 +1,15 @@
 //! A command of the user's, on this machine or in an image, which passes when it ends with 0.
 //! One that is killed or doesn't end in time has failed.
 
-use super::{Ended, Scene, Verdict};
+use super::{Ended, Scene, Verdict, container::Container};
 use crate::{
     child::{self, Cut, Limits},
     event::Event,
     request::RunCheck,
     say::checks as say,
+    surroundings::Variables,
 };
-use std::{process::Stdio, time::Duration};
+use std::{env, process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
 /// How long a command that was told to stop may take for it. The runner gives a cancelled job
@@ -26,21 +27,26 @@ pub(super) async fn check(check: &RunCheck, scene: &Scene<'_>) -> Ended {
     let limit = say::run_limit(check);
     let name = say::run_name(check);
     let within = scene.within(check.timeout);
-    let container = check.image.as_ref().map(|_| format!("greenlight-{}", uuid::Uuid::new_v4().simple()));
-    let command = match (&check.image, &container) {
-        (Some(image), Some(container)) => in_image(check, image, container, scene),
-        _ => here(check, scene),
+    let work = match &check.image {
+        Some(image) => Work::in_image(check, image, scene),
+        None => Work::Here(here(check, scene)),
     };
     let started = tokio::time::Instant::now();
     let report = scene.context.report.clone();
     let ended = child::unbroken(scene.context.cancel, |cancel| async move {
         let limits = Limits { within: Some(within), grace: GRACE };
         let tell = |line| report.tell(Event::Output { from: name.clone(), line });
-        let ended = child::run(command, limits, &cancel, tell).await;
-        if let (Some(container), Ok(child::Ended { cut: Some(_), .. })) = (&container, &ended) {
-            remove(container).await;
+        match work {
+            Work::Here(command) => child::run(command, limits, &cancel, tell).await,
+            Work::Docker(command, container) => {
+                let ended = child::run(command, limits, &cancel, tell).await;
+                if let Ok(child::Ended { cut: Some(_), .. }) = &ended {
+                    remove(&container).await;
+                }
+                ended
+            }
+            Work::Engine(container) => container.run(limits, &cancel, &Variables::of_process(), tell).await,
         }
-        ended
     });
     let ended = ended.await.flatten();
     let took = scene.context.pace.world(started.elapsed());
@@ -60,6 +66,38 @@ pub(super) async fn check(check: &RunCheck, scene: &Scene<'_>) -> Ended {
         false => Verdict::Failed(say::run_failed(scene.moment, check, &measured)),
     };
     Ended { verdict, measured, limit }
+}
+
+/// Where a check's command runs.
+enum Work {
+    Here(Command),
+    /// By Docker's command line, which knows all of the user's contexts and logins; with the
+    /// container's name.
+    Docker(Command, String),
+    /// By the engine itself.
+    Engine(Container),
+}
+
+impl Work {
+    fn in_image(check: &RunCheck, image: &str, scene: &Scene<'_>) -> Work {
+        let name = format!("greenlight-{}", uuid::Uuid::new_v4().simple());
+        if has_command_line() {
+            return Work::Docker(in_image(check, image, &name, scene), name);
+        }
+        let environment = scene.variables().into_iter().map(|(name, value)| format!("{name}={value}"));
+        Work::Engine(Container {
+            name,
+            image: image.to_owned(),
+            script: check.command.clone(),
+            environment: environment.collect(),
+        })
+    }
+}
+
+/// Whether Docker's command line is on the search path.
+pub fn has_command_line() -> bool {
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join("docker").is_file()))
 }
 
 /// In the surroundings that a step of the job has: what the user put there is there.

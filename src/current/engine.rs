@@ -1,6 +1,8 @@
-//! Whether commands can be run in images here: Docker's command line, and an engine that answers.
+//! Whether commands can be run in images here: an engine that answers, Docker's command line or
+//! this process itself.
 
 use crate::{
+    checks,
     request::{Check, Environment},
     say::checks as say,
 };
@@ -15,6 +17,14 @@ pub async fn missing(environment: &Environment) -> Option<String> {
     let in_image = |check: &Check| matches!(check, Check::Run(run) if run.image.is_some());
     if !environment.validate.iter().chain(&environment.verify).any(in_image) {
         return None;
+    }
+    if !checks::has_command_line() {
+        let asked = async { checks::engine()?.ping().await.map_err(anyhow::Error::from) };
+        return match timeout(ANSWER, asked).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(say::no_engine(&error)),
+            Err(_) => Some(say::no_engine_answer(ANSWER)),
+        };
     }
     let asked = Command::new("docker")
         .args(["version", "--format", "{{.Server.Version}}"])

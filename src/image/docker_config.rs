@@ -2,8 +2,12 @@
 //! the user's has keeps working: logins and credential helpers, contexts, plugins, builders.
 
 use super::ecr::Login;
-use crate::{secret::PrivateFolder, surroundings::Variables};
+use crate::{
+    secret::{PrivateFolder, Secret},
+    surroundings::Variables,
+};
 use anyhow::Context;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
 use std::{
     fs, io,
@@ -45,6 +49,16 @@ pub fn read(folder: &Path) -> anyhow::Result<Map<String, Value>> {
     };
     // The parser's own message could quote a login.
     serde_json::from_str(&text).ok().with_context(|| format!("{} isn't valid JSON", file.display()))
+}
+
+/// The user and the password that the user's configuration itself holds for a registry.
+pub fn login(variables: &Variables, host: &str) -> Option<(String, Secret)> {
+    let config = read(&folder(variables)?).ok()?;
+    let key = if is_docker_hub(host) { DOCKER_HUB_KEY } else { host };
+    let held = BASE64_STANDARD.decode(config.get("auths")?.get(key)?.get("auth")?.as_str()?).ok()?;
+    let held = String::from_utf8(held).ok()?;
+    let (user, password) = held.split_once(':')?;
+    Some((user.to_owned(), Secret::new(password.to_owned())))
 }
 
 impl DockerConfig {
@@ -134,6 +148,23 @@ mod tests {
 
     fn variables(docker_config: &Path) -> Variables {
         Variables::of([("DOCKER_CONFIG".to_owned(), docker_config.display().to_string())])
+    }
+
+    #[test]
+    fn a_login_is_told_by_its_registry() {
+        let home = TempDir::new().unwrap();
+        let auths = json!({ "auths": {
+            "r.example": { "auth": "dXNlcjpwYXNzOndvcmQ=" },
+            DOCKER_HUB_KEY: { "auth": "aHViOnNlY3JldA==" },
+            "empty.example": {},
+        }});
+        fs::write(home.path().join("config.json"), auths.to_string()).unwrap();
+        let variables = Variables::of([("DOCKER_CONFIG".into(), home.path().display().to_string())]);
+        let found =
+            |host| super::login(&variables, host).map(|(user, password)| user + " " + password.expose());
+        assert_eq!(found("r.example").as_deref(), Some("user pass:word"));
+        assert_eq!(found("docker.io").as_deref(), Some("hub secret"));
+        assert_eq!((found("empty.example"), found("other.example")), (None, None));
     }
 
     #[test]

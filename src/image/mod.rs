@@ -23,7 +23,7 @@ pub mod tags;
 pub mod words;
 
 pub use decide::{Candidate, decide};
-pub use docker_config::{DOCKER_HUB, is_docker_hub};
+pub use docker_config::{DOCKER_HUB, is_docker_hub, login};
 pub use ecr::{Login, Repository, digest_of};
 pub use reference::Reference;
 

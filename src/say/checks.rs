@@ -282,6 +282,11 @@ pub fn no_docker(error: &io::Error) -> String {
     }
 }
 
+/// Without Docker's command line.
+pub fn no_engine(error: &anyhow::Error) -> String {
+    shown(&format!("no `docker` on the search path, and no engine at its socket: {error:#}"))
+}
+
 /// Docker's own last word.
 pub fn engine_said(stderr: &str) -> String {
     let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no engine answers");
