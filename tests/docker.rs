@@ -11,7 +11,10 @@ use tempfile::TempDir;
 
 #[test]
 fn a_rehearsal_with_containers() {
-    let project = Project::hello();
+    let project = Project::with(|files| {
+        let before = "    before:\n      - { command: [migrate], timeout: 1h }\n    validate:\n";
+        files.replace("greenlight.yml", "    validate:\n", before);
+    });
     let report = project.folder().join("report.json");
     let mut command = greenlight();
     command.current_dir(project.folder()).args(["rehearse", "--speed", "30", "--report"]).arg(&report);
@@ -26,6 +29,7 @@ fn a_rehearsal_with_containers() {
     assert!(versions.contains_key("1.0.0"), "{report}");
     assert!(versions.values().all(|seen| seen["error"] == 0 && seen["ok"].as_u64() > Some(0)), "{report}");
     assert!(!ended.said().contains("stand-in"), "{}", ended.said());
+    assert!(ended.said().contains("| nothing to migrate for version "), "{}", ended.said());
 
     // The world takes its containers with it.
     let digest = report["image"]["digest"].as_str().unwrap();

@@ -1,4 +1,5 @@
-//! A tiny HTTP service that says its version and can be told to misbehave.
+//! A tiny HTTP service that says its version and can be told to misbehave. With the word `migrate` it
+//! does what a service's migration would, and ends.
 //!
 //! `VERSION` is what it says. `MISBEHAVE` is one of `crash`, `unhealthy`, `errors`, `wrong`,
 //! `garbled`, `slow`, or empty; `errors:30%` and `slow:200ms` say how much. `PORT` is 8080 unless given. It needs nothing but itself: `./build` links it
@@ -32,6 +33,10 @@ fn main() {
     if app.misbehave == "crash" {
         eprintln!("fatal: cannot open the database: connection refused (MISBEHAVE=crash)");
         std::process::exit(1);
+    }
+    if env::args().nth(1).as_deref() == Some("migrate") {
+        println!("nothing to migrate for version {}", app.version);
+        return;
     }
     leave_on_sigterm();
 

@@ -82,6 +82,19 @@ class Ends(Case):
         self.assertTrue(task["containers"][0]["reason"].startswith("OutOfMemoryError"))
 
 
+class Once(Case):
+    def test_a_repeated_call_with_a_token_starts_no_second_task(self):
+        call = {"clientToken": "0d1c", **overridden("exit", "0")}
+        first, again = start("tool", **call), start("tool", **call)
+        self.assertEqual(first, again)
+        self.assertNotEqual(start("tool", **call | {"clientToken": "2e3f"}), first)
+
+    def test_a_token_of_another_call_is_refused(self):
+        start("tool", clientToken="4a5b", **overridden("exit", "0"))
+        with self.fails("ConflictException", 400):
+            start("tool", clientToken="4a5b", **overridden("exit", "1"))
+
+
 class Surroundings(Case):
     def test_environment_overrides_secrets_and_working_directory(self):
         secrets = [{"name": "PASSWORD", "valueFrom": "/hello/password"}]
