@@ -363,6 +363,20 @@ mod tests {
         assert_eq!(repository.size(&repository.images[&list]), 5);
     }
 
+    /// BuildKit writes a cache as an index over layers, unless it is told to write an image.
+    #[test]
+    fn a_build_s_cache_is_taken_when_it_looks_like_an_image() {
+        let (mut repository, layer) = repository("MUTABLE");
+        let entry =
+            json!({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": layer.as_str()});
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}).to_string();
+        let refused = repository.put_image(push(&index, Some("cache"))).unwrap_err();
+        assert_eq!(refused, PutError::ImagesMissing(vec![layer.clone()]));
+        let mut cache: serde_json::Value = serde_json::from_str(&image(&layer, 1)).unwrap();
+        cache["config"]["mediaType"] = "application/vnd.buildkit.cacheconfig.v0".into();
+        repository.put_image(push(&cache.to_string(), Some("cache"))).unwrap();
+    }
+
     #[test]
     fn an_image_is_found_by_tag_digest_or_both() {
         let (mut repository, layer) = repository("MUTABLE");
