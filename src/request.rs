@@ -195,6 +195,8 @@ pub enum RegistryLogin {
     Password { host: String, username: String, variable: String },
     /// Without a role, the one that pushes logs in.
     Ecr { account: String, region: String, role: Option<Role> },
+    /// ECR's public one.
+    Public,
 }
 
 /// What an image may have in it.

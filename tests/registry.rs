@@ -554,6 +554,31 @@ fn a_role_that_cannot_be_entered_is_told_before_anything_is_written() {
     assert_eq!(world.written(), before);
 }
 
+#[test]
+fn the_public_registry_is_logged_in_to_with_the_role_that_pushes() {
+    let further = "registries:\n  - { host: public.ecr.aws }";
+    let denied = world(&[], further, as_it_is, same);
+    let before = denied.written();
+    denied.run(&["deploy"]).end().expect(3, "refused").points_at("greenlight.yml", 6).says(&[
+        "There is no login to public.ecr.aws",
+        "role `greenlight-build` of account 111111111111 may not `ecr-public:GetAuthorizationToken`",
+        "`sts:GetServiceBearerToken`",
+    ]);
+    assert_eq!(denied.written(), before);
+
+    let may = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
+    let fault =
+        |document: &mut Value| document["call-faults"] = json!(["ecr-public:GetAuthorizationToken=error@1"]);
+    let world = world(&may, further, fault, same);
+    let folder = keeping_plugin(&world);
+    let docker = folder.path().join("docker").display().to_string();
+    world.run(&AT_ONCE).env("DOCKER_CONFIG", &docker).end().expect(0, "succeeded");
+    let config: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("config.json")).unwrap()).unwrap();
+    assert!(config["auths"]["public.ecr.aws"]["auth"].is_string());
+    assert_eq!(world.calls("GetAuthorizationToken"), 3, "of both registries, one of them asked twice");
+}
+
 /// Refused without asking anyone.
 #[track_caller]
 fn invalid(world: &World, image: &str, line: u64) -> Done {
@@ -582,8 +607,8 @@ fn what_is_wrong_with_registries_is_one_clear_sentence() {
     invalid(&world, half, 6).says(&["no `password-env` to log in to ghcr.io with"]);
     let ecr = "registries:\n  - { host: 333333333333.dkr.ecr.eu-west-1.amazonaws.com, username: AWS, password-env: A }";
     invalid(&world, ecr, 6).says(&["Write `ecr: \"333333333333\"` and `region: eu-west-1`"]);
-    let public = "registries:\n  - { host: public.ecr.aws }";
-    invalid(&world, public, 6).says(&["ECR's public registry"]);
+    let public = "registries:\n  - { host: public.ecr.aws, username: AWS }";
+    invalid(&world, public, 6).says(&["to which the role that pushes logs in"]);
     let neither = "registries:\n  - { username: a }";
     invalid(&world, neither, 6).says(&["one of `host` and `ecr`"]);
     let own = "registries:\n  - { ecr: 111111111111 }";

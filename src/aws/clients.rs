@@ -109,10 +109,16 @@ impl Endpoints {
     }
 }
 
+impl Endpoints {
+    fn of_service(&self, variable: &str, service: &str) -> Option<String> {
+        let service = service.to_uppercase().replace([' ', '-'], "_");
+        self.0.get(&format!("{variable}_{service}")).cloned()
+    }
+}
+
 impl LoadServiceConfig for Endpoints {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        let service = key.service_id().to_uppercase().replace([' ', '-'], "_");
-        self.0.get(&format!("{}_{service}", key.env())).cloned()
+        self.of_service(key.env(), key.service_id())
     }
 }
 
@@ -124,6 +130,7 @@ pub struct Clients {
     /// The caller's ARN.
     pub caller: String,
     config: SdkConfig,
+    endpoints: Endpoints,
     renewing: Option<Renewing>,
     http: Http,
     report: Reporter,
@@ -162,6 +169,7 @@ impl Clients {
             account: String::new(),
             caller: String::new(),
             config: settings.sdk(region, Some(session.provider)),
+            endpoints: settings.endpoints.clone(),
             renewing: session.renewing,
             http: settings.http.clone(),
             report: settings.report.clone(),
@@ -184,6 +192,17 @@ impl Clients {
     client!(ecs, aws_sdk_ecs);
     client!(elbv2, aws_sdk_elasticloadbalancingv2);
     client!(sts, aws_sdk_sts);
+
+    pub(super) fn sdk(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Where a service is, when it isn't where it is in AWS.
+    pub(super) fn endpoint(&self, service: &str) -> Option<String> {
+        self.endpoints
+            .of_service("AWS_ENDPOINT_URL", service)
+            .or_else(|| self.endpoints.0.get("AWS_ENDPOINT_URL").cloned())
+    }
 
     /// Keeps a secret out of all that is written from now on.
     pub fn mask(&self, secret: &str) {

@@ -73,6 +73,44 @@ impl Failure {
         Failure { action, kind, code, message, caller: None, region: region.to_owned() }
     }
 
+    /// What an answer of AWS's JSON protocol says that is none of success.
+    pub(super) fn of_answer(
+        action: &'static str,
+        region: &str,
+        status: u16,
+        body: &serde_json::Value,
+    ) -> Failure {
+        let code = body["__type"].as_str().map(|code| code.rsplit('#').next().unwrap_or(code).to_owned());
+        let message = body["message"].as_str().or(body["Message"].as_str()).map(str::to_owned);
+        Failure {
+            action,
+            kind: kind_of(code.as_deref().unwrap_or_default(), status),
+            code,
+            message: message.unwrap_or_else(|| format!("status {status}")),
+            caller: None,
+            region: region.to_owned(),
+        }
+    }
+
+    /// What kept a request from being answered.
+    pub(super) fn of_connection(action: &'static str, region: &str, error: &ConnectorError) -> Failure {
+        let (kind, message) = (Kind::Unreachable, innermost(error));
+        Failure { action, kind, code: None, message, caller: None, region: region.to_owned() }
+    }
+
+    /// What kept it from being signed.
+    pub(super) fn of_credentials(
+        action: &'static str,
+        region: &str,
+        error: &(dyn Error + 'static),
+    ) -> Failure {
+        let (kind, message) = match no_session(error) {
+            Some(found) => (Kind::NoSession(Box::new(found.clone())), found.to_string()),
+            None => (Kind::Credentials, innermost(error)),
+        };
+        Failure { action, kind, code: None, message, caller: None, region: region.to_owned() }
+    }
+
     pub fn is_denied(&self) -> bool {
         self.kind == Kind::Denied
     }

@@ -68,6 +68,11 @@ impl Http {
                 .try_insert("authorization", format!("Bearer {bearer}"))
                 .map_err(|e| ConnectorError::user(e.into()))?;
         }
+        self.send(request).await
+    }
+
+    /// One request as it is: its answer's status and body.
+    pub async fn send(&self, request: HttpRequest) -> Result<(u16, Vec<u8>), ConnectorError> {
         let answer = async {
             let response = self.connector.call(request).await?;
             let status = response.status().as_u16();

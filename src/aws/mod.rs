@@ -10,6 +10,7 @@ mod raw;
 mod renewing;
 mod retry;
 mod roles;
+mod signed;
 
 pub use clients::Clients;
 pub use failure::{Failure, Kind};
@@ -17,6 +18,7 @@ pub use oidc::{AUDIENCE, Claims, NoToken};
 pub use raw::{Body, send_json};
 pub use retry::NotTwice;
 pub use roles::NoSession;
+pub use signed::Target;
 
 use crate::{
     marker::Marker,

@@ -167,7 +167,7 @@ pub struct Scan {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Registry {
-    /// The registry's host, as image names begin with it: `ghcr.io`; `docker.io` is Docker Hub.
+    /// The registry's host, as image names begin with it: `ghcr.io`; `docker.io` is Docker Hub, and `public.ecr.aws` needs nothing else.
     pub host: Option<String>,
     /// Who logs in.
     pub username: Option<String>,

@@ -54,6 +54,15 @@ pub struct Login {
     pub token: Secret,
 }
 
+impl Login {
+    /// Neither the token nor what is in it may come up in an error.
+    pub fn password(&self) -> Option<Secret> {
+        let pair = BASE64_STANDARD.decode(self.token.expose()).ok();
+        let pair = pair.and_then(|pair| String::from_utf8(pair).ok())?;
+        pair.split_once(':').map(|(_, password)| Secret::new(password))
+    }
+}
+
 impl Tags {
     fn of(repository: &Described) -> Tags {
         let immutable = match repository.image_tag_mutability() {
@@ -206,12 +215,10 @@ impl<'a> Registry<'a> {
         self.clients.mask(token);
         let host = data.proxy_endpoint().context("ECR's answer holds no endpoint")?;
         let host = host.split_once("://").map_or(host, |(_, host)| host).trim_end_matches('/');
-        // Neither the token nor what is in it may come up in an error.
-        let password = BASE64_STANDARD.decode(token).ok().and_then(|pair| String::from_utf8(pair).ok());
-        let password = password.as_deref().and_then(|pair| pair.split_once(':'));
-        let (_, password) = password.context("ECR's token isn't a user and a password")?;
-        self.clients.mask(password);
-        Ok(Login { host: host.to_owned(), token: Secret::new(token) })
+        let login = Login { host: host.to_owned(), token: Secret::new(token) };
+        let password = login.password().context("ECR's token isn't a user and a password")?;
+        self.clients.mask(password.expose());
+        Ok(login)
     }
 
     pub fn overridden(&self) -> aws_sdk_ecr::config::Builder {

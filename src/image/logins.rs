@@ -3,6 +3,7 @@
 
 use super::{
     ecr::{Login, Registry},
+    public_ecr,
     sign_in::{self, Answer},
 };
 use crate::{
@@ -51,16 +52,27 @@ pub async fn further(
                 };
                 let Some(clients) = clients else { continue };
                 let region = Some(region.clone()).filter(|region| *region != clients.region);
-                let registry = Registry { clients, account: Some(account.clone()), region };
-                match registry.login().await {
+                let at_ecr = Registry { clients, account: Some(account.clone()), region };
+                match at_ecr.login().await {
                     Ok(login) => login,
                     Err(error) => {
                         let failure = error.downcast::<Failure>()?;
-                        refused.push(at(say::no_login(account, &refusals::failure(&failure))));
+                        refused.push(at(say::no_login(&registry.login, &refusals::failure(&failure))));
                         continue;
                     }
                 }
             }
+            RegistryLogin::Public if access.registry().partition() != "aws" => {
+                refused.push(at(say::no_public_registry(access.registry().partition())));
+                continue;
+            }
+            RegistryLogin::Public => match public_ecr::login(access.registry()).await {
+                Ok(login) => login,
+                Err(failure) => {
+                    refused.push(at(say::no_login(&registry.login, &refusals::failure(&failure))));
+                    continue;
+                }
+            },
         };
         if login.host == pushed_to || logins.iter().any(|known| known.host == login.host) {
             missing.push(at(say::login_twice(&login.host, login.host == pushed_to)));

@@ -15,6 +15,7 @@ mod imagetools;
 mod logins;
 mod manifest;
 pub mod platform;
+mod public_ecr;
 pub mod reference;
 mod retag;
 pub mod scan;
@@ -25,6 +26,7 @@ pub mod words;
 pub use decide::{Candidate, decide};
 pub use docker_config::{DOCKER_HUB, is_docker_hub, login};
 pub use ecr::{Login, Repository, digest_of};
+pub use public_ecr::HOST as PUBLIC;
 pub use reference::Reference;
 
 use crate::{

@@ -8,7 +8,7 @@ use crate::{
         file,
         yaml::Path,
     },
-    image::{DOCKER_HUB, Reference, is_docker_hub},
+    image::{DOCKER_HUB, PUBLIC, Reference, is_docker_hub},
     request::{FurtherRegistry, NewRepository, RegistryLogin, Role, ScanRule},
     say::registry as say,
 };
@@ -16,8 +16,6 @@ use std::{collections::BTreeSet, time::Duration};
 
 const SCAN: Duration = Duration::from_secs(10 * 60);
 const DAY: u64 = 24 * 60 * 60;
-/// The registry of public images, whose token comes from a service of its own.
-const PUBLIC: &str = "public.ecr.aws";
 
 impl Assembly<'_> {
     pub(super) fn scan(&mut self, image: Option<&file::Image>) -> Option<ScanRule> {
@@ -148,8 +146,17 @@ impl Assembly<'_> {
             return None;
         }
         if host == PUBLIC {
-            self.add(say::public_registry, &place);
-            return None;
+            for (key, given) in [
+                ("username", registry.username.is_some()),
+                ("password-env", registry.password_env.is_some()),
+                ("region", registry.region.is_some()),
+                ("role", registry.role.is_some()),
+            ] {
+                if given {
+                    self.add(|subject| say::not_for_public(key, subject), &path.key(key));
+                }
+            }
+            return Some(RegistryLogin::Public);
         }
         if !is_host(host) {
             self.add(|subject| say::not_a_registry(host, subject), &place);

@@ -405,6 +405,11 @@ fn build_policies(request: &Request, build: &Build, scope: &Scope<'_>) -> Vec<Va
             json!({ "Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": roles });
         policies.push(json!({ "Version": "2012-10-17", "Statement": [enter] }));
     }
+    if build.registries.iter().any(|registry| matches!(registry.login, RegistryLogin::Public)) {
+        let actions = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
+        let login = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
+        policies.push(json!({ "Version": "2012-10-17", "Statement": [login] }));
+    }
     policies
 }
 

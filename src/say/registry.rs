@@ -3,7 +3,7 @@
 use super::{and, list};
 use crate::{
     aws::{Clients, Failure},
-    image::Repository,
+    image::{PUBLIC, Repository},
     inputs::source::Subject,
     outcome::Finding,
     request::{FurtherRegistry, NewRepository, RegistryLogin},
@@ -18,6 +18,7 @@ pub fn registry_name(login: &RegistryLogin) -> String {
     match login {
         RegistryLogin::Password { host, .. } => host.clone(),
         RegistryLogin::Ecr { account, region, .. } => format!("ECR of account {account} in {region}"),
+        RegistryLogin::Public => PUBLIC.to_owned(),
     }
 }
 
@@ -56,11 +57,17 @@ pub fn ecr_as_host(account: &str, region: &str, subject: &Subject) -> Finding {
     )
 }
 
-pub fn public_registry(subject: &Subject) -> Finding {
+pub fn no_public_registry(partition: &str) -> Finding {
+    Finding::new(
+        format!("{PUBLIC} can't be logged in to with credentials of the partition `{partition}`."),
+        "Take it out of `registries`: its images can be pulled without a login.",
+    )
+}
+
+pub fn not_for_public(key: &str, subject: &Subject) -> Finding {
     subject.finding(
-        format!("{} is ECR's public registry, which this version can't log in to.", subject.said),
-        "Leave it out: its images can be pulled without a login. Where its limits for that are too low, copy the base \
-         image into a repository of yours, or let a pull-through cache of ECR do so.",
+        format!("{} is given for {PUBLIC}, to which the role that pushes logs in.", subject.said),
+        format!("Leave `{key}` out."),
     )
 }
 
@@ -156,11 +163,20 @@ pub fn not_asked(host: &str, username: &str, why: &str) -> String {
     format!("Whether {host} lets `{username}` in shows only in the build, for it couldn't be asked: {why}.")
 }
 
-pub fn no_login(account: &str, failed: &Finding) -> Finding {
-    Finding::new(
-        format!("There is no login to the registry of account {account}: {}", failed.what),
-        failed.fix.clone(),
-    )
+pub fn no_login(login: &RegistryLogin, failed: &Finding) -> Finding {
+    let registry = match login {
+        RegistryLogin::Ecr { account, .. } => format!("the registry of account {account}"),
+        other => registry_name(other),
+    };
+    let fix = match login {
+        RegistryLogin::Public => format!(
+            "{} It takes `ecr-public:GetAuthorizationToken` and `sts:GetServiceBearerToken`; public images can be \
+             pulled without a login, too.",
+            failed.fix
+        ),
+        _ => failed.fix.clone(),
+    };
+    Finding::new(format!("There is no login to {registry}: {}", failed.what), fix)
 }
 
 /// Whose permission a base image lacks, where its registry is one that was logged in to.
@@ -170,6 +186,8 @@ pub fn pull_denied(message: &str, registries: &[FurtherRegistry]) -> Option<Stri
         RegistryLogin::Ecr { account, region, .. } => {
             message.contains(&format!("{account}.dkr")) || message.contains(&format!(":{region}:{account}:"))
         }
+        // What it holds is for all.
+        RegistryLogin::Public => false,
     };
     let registry = registries.iter().find(|registry| named(&registry.login))?;
     Some(match &registry.login {
@@ -188,6 +206,7 @@ pub fn pull_denied(message: &str, registries: &[FurtherRegistry]) -> Option<Stri
                  policy too."
             )
         }
+        RegistryLogin::Public => return None,
     })
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod blobs;
 mod manifest;
+pub(crate) mod public;
 mod registry;
 mod seed;
 mod store;

@@ -29,6 +29,7 @@ pub(crate) const AWS: &[(&str, &[&str])] = &[
             "UploadLayerPart",
         ],
     ),
+    ("ecr-public", &["GetAuthorizationToken"]),
     (
         "ecs",
         &[

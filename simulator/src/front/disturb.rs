@@ -80,7 +80,9 @@ fn throttled() -> ApiError {
 /// As the service's model names its own trouble; the code that is common to all where it has none.
 fn own_failure(service: Service) -> ApiError {
     let (code, message) = match service {
-        Service::Ecs | Service::Ecr => ("ServerException", "Service Unavailable. Please try again later."),
+        Service::Ecs | Service::Ecr | Service::EcrPublic => {
+            ("ServerException", "Service Unavailable. Please try again later.")
+        }
         Service::CloudWatch => ("InternalServiceFault", "An internal error has occurred."),
         Service::AutoScaling => ("InternalServiceException", "The service encountered an internal error."),
         _ => return failure(),

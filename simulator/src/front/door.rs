@@ -88,8 +88,9 @@ fn enter(
             routed.service.signing_name()
         )));
     }
-    // STS has a global endpoint besides the regional ones, and its signatures name this region.
-    let global = routed.service == Service::Sts && signed.region == "us-east-1";
+    // STS has a global endpoint besides the regional ones, and its signatures name this region; ECR's
+    // public registry is in it alone.
+    let global = [Service::Sts, Service::EcrPublic].contains(&routed.service) && signed.region == "us-east-1";
     if !global && !world.regions.contains(&signed.region) {
         return Err(Refusal::Mismatch(format!(
             "Credential should be scoped to a valid region, not '{}'.",

@@ -26,6 +26,7 @@ use std::collections::HashMap;
 pub(crate) enum Service {
     Sts,
     Ecr,
+    EcrPublic,
     Ecs,
     CodeDeploy,
     Elb,
@@ -130,6 +131,7 @@ impl Service {
         match self {
             Service::Sts => "sts",
             Service::Ecr => "ecr",
+            Service::EcrPublic => "ecr-public",
             Service::Ecs => "ecs",
             Service::CodeDeploy => "codedeploy",
             Service::Elb => "elasticloadbalancing",
@@ -168,6 +170,7 @@ pub(crate) fn needs(world: &World, call: &Call) -> Vec<Need> {
     match call.service {
         Service::Sts => crate::sts::needs(world, call),
         Service::Ecr => crate::ecr::needs(world, call),
+        Service::EcrPublic => crate::ecr::public::needs(world, call),
         Service::Ecs => crate::ecs::needs(world, call),
         Service::CodeDeploy => crate::codedeploy::needs(world, call),
         Service::Elb => crate::elb::needs(world, call),
@@ -181,6 +184,7 @@ pub(crate) fn handle(world: &mut World, call: &Call) -> Answer {
     match call.service {
         Service::Sts => crate::sts::handle(world, call),
         Service::Ecr => crate::ecr::handle(world, call),
+        Service::EcrPublic => crate::ecr::public::handle(world, call),
         Service::Ecs => crate::ecs::handle(world, call),
         Service::CodeDeploy => crate::codedeploy::handle(world, call),
         Service::Elb => crate::elb::handle(world, call),
@@ -193,7 +197,7 @@ pub(crate) fn handle(world: &mut World, call: &Call) -> Answer {
 #[cfg(test)]
 pub(crate) fn knows(world: &mut World, prefix: &str, operation: &str) -> bool {
     use Service::*;
-    let all = [Sts, Ecr, Ecs, CodeDeploy, Elb, CloudWatch, Logs, AutoScaling];
+    let all = [Sts, Ecr, EcrPublic, Ecs, CodeDeploy, Elb, CloudWatch, Logs, AutoScaling];
     let Some(service) = all.into_iter().find(|service| service.prefix() == prefix) else { return false };
     let call = Call {
         service,

@@ -68,6 +68,7 @@ fn category(service: Service, operation: &str) -> (&'static str, Rate) {
         (Service::Ecr, "InitiateLayerUpload" | "CompleteLayerUpload") => ("ecr/layer-upload", rate(100, 100)),
         (Service::Ecr, "GetAuthorizationToken" | "UploadLayerPart") => ("ecr/token", rate(500, 500)),
         (Service::Ecr, _) => ("ecr", rate(1000, 1000)),
+        (Service::EcrPublic, _) => ("ecr-public", rate(200, 200)),
         (Service::Sts, _) => ("sts", rate(600, 600)),
         (Service::CloudWatch, "DescribeAlarms") => ("monitoring/describe-alarms", rate(9, 9)),
         (Service::CloudWatch, _) => ("monitoring", rate(50, 50)),

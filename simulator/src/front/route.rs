@@ -24,6 +24,7 @@ pub(crate) struct Stray {
 const TARGETS: &[(&str, Service)] = &[
     ("AmazonEC2ContainerServiceV20141113", Service::Ecs),
     ("AmazonEC2ContainerRegistry_V20150921", Service::Ecr),
+    ("SpencerFrontendService", Service::EcrPublic),
     ("CodeDeploy_20141006", Service::CodeDeploy),
     ("GraniteServiceVersion20100801", Service::CloudWatch),
     ("Logs_20140328", Service::Logs),

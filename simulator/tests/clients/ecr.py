@@ -428,6 +428,15 @@ class Images(Case):
 
 
 class Registry(Case):
+    def test_the_public_registry_has_one_region(self):
+        held = session(BUILD)
+        answer = held.client("ecr-public", config=ONCE, region_name="us-east-1").get_authorization_token()
+        token = answer["authorizationData"]["authorizationToken"]
+        self.assertTrue(base64.b64decode(token).decode().startswith("AWS:"))
+        reader = session(READER).client("ecr-public", config=ONCE, region_name="us-east-1")
+        with self.fails("AccessDeniedException", 400, "ecr-public:GetAuthorizationToken"):
+            reader.get_authorization_token()
+
     def test_the_token(self):
         token = login(build("ecr"))
         user, password = base64.b64decode(token["authorizationToken"]).decode().split(":", 1)

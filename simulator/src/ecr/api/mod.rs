@@ -124,7 +124,7 @@ fn authorization_token(world: &mut World, call: &Call) -> Answer {
 }
 
 /// A moment of real time: of what expires in it.
-fn real(at: SystemTime) -> Time {
+pub(super) fn real(at: SystemTime) -> Time {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
