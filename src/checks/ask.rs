@@ -32,9 +32,8 @@ pub(super) struct Answer {
 impl Asker {
     /// What stands in the way of asking at all is told in words.
     pub async fn new(base: &str, ask: &Ask) -> Result<Asker, String> {
-        crate::tls::prepare();
         let mut url: Url = address(base, ask).parse().map_err(|e| format!("{base}: {e}"))?;
-        let mut client = Client::builder()
+        let mut client = crate::tls::client(url.as_str())
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .pool_idle_timeout(IDLE)

@@ -100,8 +100,7 @@ pub struct Deployment {
 impl Client {
     /// Of a repository, `owner/name`. Needs a runtime.
     pub fn new(api_url: &str, token: &str, repository: &str, limits: Limits) -> anyhow::Result<Client> {
-        crate::tls::prepare();
-        let http = reqwest::Client::builder()
+        let http = crate::tls::client(api_url)
             .connect_timeout(limits.connect)
             .timeout(limits.request)
             .pool_max_idle_per_host(1)
