@@ -4,7 +4,7 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, Weak},
@@ -181,41 +181,70 @@ fn an_image_means_nothing_to_a_rollback() {
     ]);
 }
 
-/// A file that is wrong is told with its line, whatever the value is.
+/// Every field of the file, with what it can't be, stands on a line of its own; that one is told.
 #[test]
 fn a_value_of_another_kind_is_told_with_its_line() {
     let world = hello();
     let schema: Value =
         serde_json::from_str(&std::fs::read_to_string("docs/greenlight.schema.json").unwrap()).unwrap();
-    let fields = |definition: &str| -> Vec<String> {
-        schema["definitions"][definition]["properties"].as_object().unwrap().keys().cloned().collect()
+    // Neither a text, nor a number, a boolean, a list, nor a mapping of texts.
+    let wrong = json!({ "a": { "b": [1] } });
+    let all = |definition: &str| -> Value {
+        let fields = schema["definitions"][definition]["properties"].as_object().unwrap().keys();
+        fields.map(|field| (field.clone(), wrong.clone())).collect()
     };
+    let mut parts: Vec<(&str, Value)> = vec![
+        ("Environment", json!({ "environments": { "production": all("Environment") } })),
+        ("Image", json!({ "image": all("Image") })),
+        ("BuildAccount", json!({ "build-account": all("BuildAccount") })),
+        ("Rehearse", json!({ "rehearse": all("Rehearse") })),
+        ("Scan", json!({ "image": { "scan": all("Scan") } })),
+        ("NewRepository", json!({ "image": { "create-repository": all("NewRepository") } })),
+        ("OwnBuilder", json!({ "image": { "builder": all("OwnBuilder") } })),
+        ("Registry", json!({ "image": { "registries": [all("Registry")] } })),
+        ("OneOff", json!({ "environments": { "production": { "before": [all("OneOff")] } } })),
+    ];
+    for (kind, definition) in [("http", "HttpCheck"), ("run", "RunCheck"), ("load", "LoadCheck")] {
+        let check = json!({ kind: all(definition) });
+        parts.push((definition, json!({ "environments": { "production": { "verify": [check] } } })));
+    }
     let before = world.written();
-    for (definition, section) in [
-        ("Environment", "    cluster: prod\n"),
-        ("Image", "  repository: hello\n"),
-        ("BuildAccount", "build-account:\n"),
-    ] {
-        let indent = if definition == "Environment" { "    " } else { "  " };
-        let mut lines = String::new();
-        let fields = fields(definition);
-        let project = Project::with(|files| {
-            let text = files.read("greenlight.yml");
-            for field in fields.iter().filter(|field| !text.contains(&format!("{indent}{field}:"))) {
-                // Neither a text, nor a number, a boolean, a list, nor a mapping of texts.
-                lines += &format!("{indent}{field}: {{a: {{b: [1]}}}}\n");
-            }
-            files.write("greenlight.yml", &text.replace(section, &format!("{section}{lines}")));
-        });
+    for (definition, part) in parts {
+        let text = serde_yaml::to_string(&part).unwrap();
+        let project = Project::with(|files| files.write("greenlight.yml", &text));
         let done = world.run_in(project.folder(), &["plan"]).end().expect(2, "invalid");
-        let findings = done.told("finished")["findings"].as_array().unwrap().clone();
-        for field in lines.lines().map(|line| line.split(':').next().unwrap().trim()) {
-            let told = findings.iter().any(|finding| {
-                let names = finding["what"].as_str().unwrap().contains(&format!(".{field}"));
-                names && finding["place"]["file"] == "greenlight.yml" && finding["place"]["line"].is_u64()
-            });
-            assert!(told, "{field}: {findings:?}");
+        let findings = done.told("finished")["findings"].as_array().unwrap();
+        let lines: BTreeSet<&str> = findings
+            .iter()
+            .filter_map(|finding| finding["place"]["line"].as_u64())
+            .filter_map(|line| text.lines().nth(usize::try_from(line).unwrap() - 1))
+            .map(|line| line.trim_start_matches([' ', '-']).split(':').next().unwrap())
+            .collect();
+        for field in schema["definitions"][definition]["properties"].as_object().unwrap().keys() {
+            // What is below a mapping may be what is told.
+            let below = ["a", "b"].iter().any(|below| lines.contains(below));
+            let told = lines.contains(field.as_str()) || below && MAPPINGS.contains(&field.as_str());
+            assert!(told, "{definition}: {field} isn't told\n{text}\n{}", done.ended.said());
         }
     }
     assert_eq!(world.written(), before);
 }
+
+/// Their keys are the user's own, or known ones: a key in them is what is wrong.
+const MAPPINGS: [&str; 15] = [
+    "against-blue",
+    "before",
+    "build-args",
+    "build-contexts",
+    "builder",
+    "create-repository",
+    "driver-opts",
+    "environment",
+    "headers",
+    "images",
+    "json",
+    "labels",
+    "scan",
+    "secrets",
+    "session-tags",
+];

@@ -23,8 +23,8 @@ pub struct Malformed {
 
 /// The document as JSON, anchors and merge keys resolved; nothing is an empty object.
 pub fn parse(text: &str) -> Result<Value, Malformed> {
-    let mut value: serde_yaml::Value = serde_yaml::from_str(text).map_err(malformed)?;
-    value.apply_merge().map_err(malformed)?;
+    let mut value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|error| malformed(error, text))?;
+    value.apply_merge().map_err(|error| malformed(error, text))?;
     match serde_json::to_value(value) {
         Ok(Value::Null) => Ok(Value::Object(serde_json::Map::new())),
         Ok(value) => Ok(value),
@@ -91,12 +91,38 @@ impl fmt::Display for Path {
     }
 }
 
-fn malformed(error: serde_yaml::Error) -> Malformed {
+fn malformed(error: serde_yaml::Error, text: &str) -> Malformed {
     let line = error.location().map(|place| place.line());
     let message = error.to_string();
     // The line is told apart from the message.
     let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-    Malformed { line, message }
+    let of_line = line.and_then(|line| text.lines().nth(line.checked_sub(1)?));
+    if of_line.is_some_and(|line| line.trim_start_matches(' ').starts_with('\t')) {
+        return Malformed {
+            line,
+            message: "the line is indented with a tab, which YAML doesn't take".to_owned(),
+        };
+    }
+    let twice = message.split_once("duplicate entry with key \"").and_then(|(_, key)| key.strip_suffix('"'));
+    match (twice, line) {
+        (Some(key), Some(first)) => {
+            let line = again(text, first, key).or(line);
+            Malformed { line, message: format!("the key `{key}` is there already") }
+        }
+        _ => Malformed { line, message },
+    }
+}
+
+/// Where a key stands for the second time in the mapping that begins at a line.
+fn again(text: &str, first: usize, key: &str) -> Option<usize> {
+    let indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
+    let depth = indent(text.lines().nth(first.checked_sub(1)?)?);
+    let places = text.lines().enumerate().skip(first - 1).filter(|(_, line)| {
+        let named = line.trim_start_matches([' ', '-']).trim_start_matches(['"', '\'']).strip_prefix(key);
+        indent(line) == depth
+            && named.is_some_and(|rest| rest.trim_start_matches(['"', '\'']).starts_with(':'))
+    });
+    places.map(|(at, _)| at + 1).nth(1)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -281,11 +307,15 @@ environments:
         insta::assert_debug_snapshot!(parse("a: 1\nb: 2\na: 3\n").unwrap_err(), @r#"
         Malformed {
             line: Some(
-                1,
+                3,
             ),
-            message: "duplicate entry with key \"a\"",
+            message: "the key `a` is there already",
         }
         "#);
+        let below = parse("a:\n  - x: 1\n    b: {x: 2}\n    x: 2\n").unwrap_err();
+        assert_eq!((below.line, below.message.as_str()), (Some(4), "the key `x` is there already"));
+        let tab = parse("a:\n\tb: 1\n").unwrap_err();
+        assert_eq!((tab.line, tab.message.contains("a tab")), (Some(2), true));
         insta::assert_debug_snapshot!(parse("a: [1, 2\n").unwrap_err(), @r#"
         Malformed {
             line: Some(

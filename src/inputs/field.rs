@@ -198,7 +198,9 @@ impl Field {
             Kind::Switch { .. } if boolean(&text()).is_ok() => {
                 boolean(&text()).map_or(Value::Null, Value::Bool)
             }
-            _ => yaml::parse(&texts.join("\n")).map_err(|e| say::inputs::not_yaml(said, &e.message))?,
+            _ => {
+                yaml::parse(&texts.join("\n")).map_err(|malformed| say::inputs::not_yaml(said, &malformed))?
+            }
         })
     }
 }

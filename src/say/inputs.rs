@@ -124,9 +124,10 @@ pub fn not_a_pair(said: &str, line: &str) -> Finding {
     )
 }
 
-pub fn not_yaml(said: &str, message: &str) -> Finding {
+pub fn not_yaml(said: &str, malformed: &Malformed) -> Finding {
+    let line = malformed.line.map(|line| format!(", line {line},")).unwrap_or_default();
     Finding::new(
-        format!("{} is no valid YAML: {message}.", capital(said)),
+        format!("{}{line} is no valid YAML: {}.", capital(said), malformed.message),
         "Write it as it would stand in greenlight.yml.",
     )
 }
@@ -484,6 +485,7 @@ fn expected_kind(kind: &Kind) -> String {
 
 fn example(kind: &Kind, key: &str, in_file: bool) -> String {
     match kind {
+        Kind::Text(Some(form)) if *form != "path" => form_of(form).1.to_owned(),
         Kind::Text(_) => format!("Write `{key}: \"…\"`; a text with braces or colons needs its quotes."),
         Kind::Integer { .. } | Kind::Number if in_file => "Write the number, without quotes.".into(),
         Kind::Integer { .. } | Kind::Number => "Write the number alone.".into(),
