@@ -1,7 +1,7 @@
 //! What happens during a run, as values. Every stage tells its events to the `Reporter`, which
 //! feeds all that show them; no stage prints anything itself.
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Place};
 use serde::{Deserialize, Serialize, Serializer};
 use std::{sync::Arc, time::Duration};
 
@@ -42,6 +42,12 @@ pub enum Event {
     /// One line of the build's output: foreign text.
     BuildOutput {
         line: String,
+    },
+    /// What the builder remarks on a line of the user's Dockerfile, after it has shown it in its output:
+    /// foreign text.
+    BuildRemark {
+        text: String,
+        place: Place,
     },
     /// One line of what a check or a task says: foreign text.
     #[allow(dead_code, reason = "reports know every event that a run can have")]

@@ -143,3 +143,19 @@ fn a_failing_step_is_an_annotation_at_its_line() {
     assert!(said.contains("| #5 0.2 cc: no such\n| ::error file=x::forged\n"), "{said}");
     assert_eq!(done.output("outcome"), "build-failed");
 }
+
+/// BuildKit's checks of the Dockerfile, as annotations of a build that succeeds.
+#[test]
+fn what_the_builder_remarks_is_an_annotation() {
+    let world = World::hello();
+    let script = "[ $1 = build ] && printf '\\n 2 warnings found (use docker --debug to expand):\\n' >&2 &&
+        printf ' - FromAsCasing: casing, 100%% ::error::forged (line 1)\\n - Other: of all\\n' >&2";
+    let plugin = Plugin::new(&world, script);
+    let done = world.run(&["deploy"]).env("DOCKER_CONFIG", &plugin.config()).end().expect(0, "succeeded");
+    let said = done.ended.said();
+    let remarks: Vec<&str> = said.lines().filter(|line| line.starts_with("::warning ")).collect();
+    let first =
+        "::warning file=Dockerfile,line=1,title=Dockerfile::FromAsCasing: casing, 100%25 ::error::forged";
+    assert_eq!(remarks, [first, "::warning file=Dockerfile,title=Dockerfile::Other: of all"]);
+    assert!(said.contains("| - FromAsCasing") || said.contains("|  - FromAsCasing"), "{said}");
+}

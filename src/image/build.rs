@@ -1,14 +1,15 @@
 //! One `buildx build --push`: its run, and what it made.
 
 use super::{
-    Image, arguments, builder, buildx, docker_config::DockerConfig, ecr::Login, failure, manifest::is_digest,
+    Image, arguments, builder, buildx, checks, docker_config::DockerConfig, ecr::Login, failure,
+    manifest::is_digest,
 };
 use crate::{
     cancel::Cancel,
     child::{Cut, Ended},
     event::Event,
     kept::name,
-    outcome::{Stop, Word},
+    outcome::{Place, Stop, Word},
     report::Reporter,
     request::Build,
     say,
@@ -92,7 +93,14 @@ async fn run(
         reporter.tell(Event::BuildOutput { line });
     });
     match ended.await? {
-        Ended { status, .. } if status.success() => Ok(()),
+        Ended { status, .. } if status.success() => {
+            let lines: Vec<String> = tail.into();
+            let file = say::from_here(&order.build.dockerfile);
+            for (text, line) in checks::read(&lines) {
+                reporter.tell(Event::BuildRemark { text, place: Place { file: file.clone(), line } });
+            }
+            Ok(())
+        }
         Ended { cut: Some(Cut::Cancelled), .. } => {
             Err(Stop { word: Word::Cancelled, findings: Vec::new() }.into())
         }

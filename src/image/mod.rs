@@ -6,6 +6,7 @@ pub mod build;
 pub mod builder;
 pub mod buildx;
 mod cache;
+mod checks;
 mod creation;
 mod decide;
 pub mod docker_config;

@@ -108,6 +108,7 @@ impl History {
             Event::Note { .. }
             | Event::ProductionBack { .. }
             | Event::BuildOutput { .. }
+            | Event::BuildRemark { .. }
             | Event::Output { .. } => true,
             Event::Started(run) => replace(&mut self.run, run.clone(), Arc::ptr_eq),
             Event::Stage { stage } => {

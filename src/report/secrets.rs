@@ -58,6 +58,7 @@ pub(super) fn each_text(event: &mut Event, hide: &mut dyn FnMut(&mut String)) {
     match event {
         Event::Stage { .. } | Event::Traffic { .. } | Event::Tasks { .. } | Event::Eta { .. } => {}
         Event::Note { text } | Event::Warning { text } | Event::BuildOutput { line: text } => hide(text),
+        Event::BuildRemark { text, place } => [text, &mut place.file].into_iter().for_each(hide),
         Event::Output { from, line } => [from, line].into_iter().for_each(hide),
         Event::Waiting { what, remaining: _ } => hide(what),
         Event::Planned { text, plan } => {

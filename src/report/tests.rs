@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     event::{Conclusion, Run, Stage, TaskCount},
     explain::{Evidence, Fact, Log},
-    outcome::{Finding, Stop, Word},
+    outcome::{Finding, Place, Stop, Word},
     say,
 };
 
@@ -257,6 +257,7 @@ fn foreign_text_issues_no_command_wherever_it_comes_from() {
         Event::Warning { text: word() },
         Event::Planned { text: word(), plan: word().into() },
         Event::BuildOutput { line: word() },
+        Event::BuildRemark { text: word(), place: Place { file: word(), line: Some(1) } },
         Event::ImageReady { uri: word(), digest: word(), tags: vec![word()], built: true },
         Event::TaskDefinitionReady { arn: word(), registered: true },
         Event::DeploymentCreated {
@@ -284,7 +285,7 @@ fn foreign_text_issues_no_command_wherever_it_comes_from() {
         assert!(text.contains("forged"));
         for line in foreign::lines(&text) {
             assert!(!line.contains("##["), "{line}");
-            let ours = ["::group::", "::endgroup::", "::warning::", "::error "];
+            let ours = ["::group::", "::endgroup::", "::warning::", "::warning file=", "::error "];
             assert!(!foreign::commands(line) || ours.iter().any(|o| line.starts_with(o)), "{line}");
         }
     }
@@ -595,6 +596,7 @@ fn commands(log: &str) -> Vec<String> {
 fn no_text_of_any_event_is_a_command() {
     let further = [
         Event::Output { from: "smoke".into(), line: "x".into() },
+        Event::BuildRemark { text: "x".into(), place: Place { file: "x".into(), line: Some(1) } },
         Event::Waiting { what: "x".into(), remaining: None },
         Event::Alarm { name: "x".into(), state: "ALARM".into(), reason: Some("x".into()) },
         Event::RollbackStarted { deployment: "x".into(), rollback: "x".into(), reason: Some("x".into()) },

@@ -21,11 +21,12 @@ pub(super) struct Text {
     pub(super) live: bool,
     open: bool,
     errors: usize,
+    remarks: usize,
 }
 
 impl Text {
     pub(super) fn new(actions: bool, colour: bool, live: bool) -> Text {
-        Text { actions, colour, live, open: false, errors: 0 }
+        Text { actions, colour, live, open: false, errors: 0, remarks: 0 }
     }
 
     /// The lines that tell an event.
@@ -41,6 +42,12 @@ impl Text {
             Event::BuildOutput { line } | Event::Output { line, .. } => {
                 out.extend(foreign::lines(line).map(|line| format!("| {}", foreign::tame(line))));
             }
+            // Elsewhere the build's output has said it.
+            Event::BuildRemark { text, place } if self.actions && self.remarks < ANNOTATIONS => {
+                self.remarks += 1;
+                out.push(annotation("warning", text, Some(&place.file), place.line, say::build::REMARK));
+            }
+            Event::BuildRemark { .. } => {}
             Event::Finished(outcome) => self.outcome(outcome, &mut out),
             Event::Lifecycle { .. }
             | Event::DeploymentStatus { .. }
@@ -149,15 +156,20 @@ impl Text {
 
     fn error(&mut self, title: &str, message: &str, file: Option<&str>, line: Option<usize>) -> String {
         self.errors += 1;
-        let mut properties = String::new();
-        if let Some(file) = file {
-            let _ = write!(properties, "file={},", foreign::property(file));
-        }
-        if let Some(line) = line {
-            let _ = write!(properties, "line={line},");
-        }
-        format!("::error {properties}title={}::{}", foreign::property(title), foreign::message(message))
+        annotation("error", message, file, line, title)
     }
+}
+
+/// A command that has the runner show a message at its place.
+fn annotation(kind: &str, message: &str, file: Option<&str>, line: Option<usize>, title: &str) -> String {
+    let mut properties = String::new();
+    if let Some(file) = file {
+        let _ = write!(properties, "file={},", foreign::property(file));
+    }
+    if let Some(line) = line {
+        let _ = write!(properties, "line={line},");
+    }
+    format!("::{kind} {properties}title={}::{}", foreign::property(title), foreign::message(message))
 }
 
 /// No line of ours but a command is one.

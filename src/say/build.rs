@@ -7,6 +7,9 @@ use crate::{
     say::inputs::capital,
 };
 
+/// Over what the builder remarks on the Dockerfile.
+pub const REMARK: &str = "Dockerfile";
+
 pub fn not_an_id(id: &str, subject: &Subject) -> Finding {
     subject.finding(
         format!("`{id}` can't be the id of a build's secret."),

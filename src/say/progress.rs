@@ -104,6 +104,7 @@ pub fn lines(event: &Event, history: &History, now: Duration) -> Vec<Line> {
         | Event::Warning { .. }
         | Event::Planned { .. }
         | Event::BuildOutput { .. }
+        | Event::BuildRemark { .. }
         | Event::Output { .. }
         | Event::Eta { .. }
         | Event::Finished(_) => Vec::new(),

@@ -73,9 +73,11 @@ impl Handle {
     pub(super) fn changed(&self, event: &Event, reporter: &Arc<Inner>) {
         match event {
             // Not told to GitHub.
-            Event::BuildOutput { .. } | Event::Output { .. } | Event::Note { .. } | Event::Eta { .. } => {
-                return;
-            }
+            Event::BuildOutput { .. }
+            | Event::BuildRemark { .. }
+            | Event::Output { .. }
+            | Event::Note { .. }
+            | Event::Eta { .. } => return,
             Event::Started(_) => self.start(reporter),
             _ => {}
         }
