@@ -1,14 +1,18 @@
 //! What BuildKit's checks of the Dockerfile say at a build's end, each with its line.
 
+use crate::report::foreign;
+
 /// Text, and a line of the Dockerfile.
 pub fn read(lines: &[String]) -> Vec<(String, Option<usize>)> {
-    let head = |line: &String| {
+    // The heading is coloured wherever it is printed, and its colour ends in the line below.
+    let plain: Vec<_> = lines.iter().map(|line| foreign::tame(line)).collect();
+    let head = |line: &str| {
         let line = line.trim_start();
         line.starts_with(|c: char| c.is_ascii_digit())
             && (line.contains(" warning found") || line.contains(" warnings found"))
     };
-    let Some(start) = lines.iter().rposition(head) else { return Vec::new() };
-    let behind = lines.iter().skip(start + 1);
+    let Some(start) = plain.iter().rposition(|line| head(line)) else { return Vec::new() };
+    let behind = plain.iter().skip(start + 1);
     behind.map_while(|line| line.strip_prefix(" - ")).map(remark).collect()
 }
 
@@ -26,7 +30,7 @@ mod tests {
 
     #[test]
     fn each_warning_has_its_line() {
-        let said = "#9 DONE 0.1s\n\n 2 warnings found (use docker --debug to expand):\n \
+        let said = "#9 DONE 0.1s\n\n \u{1b}[33m2 warnings found (use docker --debug to expand):\n\u{1b}[0m \
                     - FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)\n \
                     - Something: of all of it\n\nView build details\n - not one of them (line 7)";
         let lines: Vec<String> = said.lines().map(str::to_owned).collect();
