@@ -258,6 +258,22 @@ fn an_image_with_too_much_in_it_is_not_deployed() {
 }
 
 #[test]
+fn a_scan_is_followed_through_all_trouble() {
+    let change = |world: &mut Value| {
+        hello(world)["scan-findings"] = findings();
+        world["call-faults"] = json!([
+            "ecr:StartImageScan=reset-after@1",
+            "ecr:DescribeImageScanFindings=error@3",
+            "ecr:DescribeImageScanFindings=malformed@4",
+            "ecr:DescribeImageScanFindings=throttled@6",
+            "ecr:DescribeImageScanFindings=reset@7",
+        ]);
+    };
+    let world = world(&SCAN, "scan: { fail-on: high, timeout: 5h }", change, same);
+    world.run(&["deploy"]).end().expect(3, "refused").says(&["1 critical, 1 high, 1 medium, 120 low"]);
+}
+
+#[test]
 fn what_inspector_finds_counts_once_it_has_looked() {
     let finding = json!({
         "severity": "HIGH", "title": "CVE-2026-0004 - openssl", "type": "PACKAGE_VULNERABILITY", "score": 7.5,

@@ -135,7 +135,13 @@ fn kind(message: &str, step: &str, lines: &[String]) -> Kind {
     match (denied, pushing) {
         (true, true) => Kind::PushDenied { action: None },
         (true, false)
-            if says(&["pull access", "failed to resolve", "load metadata", "failed to authorize"]) =>
+            if says(&[
+                "pull access",
+                "pulling from host",
+                "failed to resolve",
+                "load metadata",
+                "failed to authorize",
+            ]) =>
         {
             Kind::PullDenied
         }
@@ -296,6 +302,13 @@ ecr:InitiateLayerUpload on resource: arn:aws:ecr:eu-central-1:111111111111:repos
             Kind::NoSecret("npm".into())
         );
         assert_eq!(kinds("ERROR: failed to solve: secret npm: not found"), Kind::NoSecret("npm".into()));
+        assert_eq!(
+            kinds(
+                "ERROR: failed to solve with frontend dockerfile.v0: failed to create LLB definition: pulling from host \
+                 333333333333.dkr.ecr.eu-west-1.amazonaws.com failed with status code [manifests 1]: 403 Forbidden"
+            ),
+            Kind::PullDenied
+        );
         assert_eq!(kinds("ERROR: failed to solve: chown: permission denied"), Kind::Step);
         assert_eq!(kinds(""), Kind::Step);
     }

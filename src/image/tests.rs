@@ -40,6 +40,11 @@ fn role(name: &str, principal: &str, actions: Value) -> spec::Role {
     }
 }
 
+/// What lets an account pull.
+fn pull(account: &str) -> Value {
+    crate::permissions::repository("aws", &[account.to_owned()])
+}
+
 /// A world, a folder with something to build in it, and a way to ask.
 struct Bench {
     world: Arc<World>,
@@ -96,6 +101,10 @@ impl Bench {
             spec::Account {
                 id: DEPLOY.into(),
                 region: REGION.into(),
+                repositories: vec![
+                    spec::Repository { policy: Some(pull(BUILD)), ..repository("base") },
+                    repository("closed"),
+                ],
                 roles: vec![role(
                     "deploy",
                     &format!("arn:aws:iam::{BUILD}:role/build"),
@@ -545,5 +554,26 @@ async fn a_builder_that_does_not_start_is_told_and_removed() {
     let list = std::process::Command::new("docker").args(["buildx", "ls"]).output().unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     assert!(list.contains("default") && !list.contains(name), "{name} is left: {list}");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_build_starts_from_an_image_of_another_accounts_registry() {
+    let mut bench = Bench::new(all()).await;
+    let host = bench.world.endpoints().registries[DEPLOY].clone();
+    for name in ["base", "closed"] {
+        let config = json!({ "os": "linux", "architecture": "amd64" });
+        bench.world.seed_image(DEPLOY, name, "1", config).unwrap();
+    }
+    let from = |name: &str| format!("FROM {host}/{name}:1\nCOPY hello /hello\n");
+    let dockerfile = bench.folder.path().join("Dockerfile");
+    let args = ["--repository", "hello", "--registries", "- ecr: 222222222222"];
+    fs::write(&dockerfile, from("base")).unwrap();
+    let image = bench.ship(&args, "0123456789abcdef").await.unwrap();
+    assert!(image.built);
+    fs::write(&dockerfile, from("closed")).unwrap();
+    let refused = stop(bench.ship(&args, "fedcba9876543210").await.unwrap_err());
+    assert_eq!(refused.word, Word::BuildFailed);
+    assert!(refused.findings[0].what.contains("can't be had"), "{refused:#?}");
     bench.end().await;
 }

@@ -144,7 +144,11 @@ impl Field {
             .help(self.help)
             .help_heading(self.section.heading());
         match &self.kind {
-            Kind::List(_) => arg.action(ArgAction::Append).value_name("TEXT"),
+            Kind::List(items) if matches!(Kind::of(items), Kind::Text(_)) => {
+                arg.action(ArgAction::Append).value_name("TEXT")
+            }
+            // In YAML, lists begin with a dash.
+            Kind::List(_) => arg.action(ArgAction::Append).value_name("YAML").allow_hyphen_values(true),
             Kind::Map(_) if self.within == Some("env") => {
                 arg.action(ArgAction::Append).value_name("ID=VARIABLE")
             }

@@ -302,3 +302,41 @@ pub fn otherwise(repository: &Repository, wanted: &NewRepository) -> Option<Stri
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn whose_permission_a_base_image_lacks() {
+        let ecr = |account: &str| RegistryLogin::Ecr {
+            account: account.into(),
+            region: "eu-west-1".into(),
+            role: None,
+        };
+        let password = RegistryLogin::Password {
+            host: "ghcr.io".into(),
+            username: "octocat".into(),
+            variable: "GHCR_TOKEN".into(),
+        };
+        let registries = [ecr("333333333333"), password, ecr("444444444444")]
+            .map(|login| FurtherRegistry { login, place: None });
+        let told = |message: &str| pull_denied(message, &registries);
+        let host = "pulling from host 444444444444.dkr.ecr.eu-west-1.amazonaws.com failed with status code [manifests 1]: 403 Forbidden";
+        assert!(
+            told(host)
+                .unwrap()
+                .starts_with("Let the role that pushes pull from the repository in account 444444444444")
+        );
+        let arn = "ecr:BatchGetImage on resource: arn:aws:ecr:eu-west-1:333333333333:repository/base because";
+        assert!(told(arn).unwrap().contains("in account 333333333333"));
+        let token = "failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://ghcr.io/token: 403 Forbidden";
+        assert!(
+            told(token)
+                .unwrap()
+                .starts_with("Let `octocat` read the image in ghcr.io, and see that `GHCR_TOKEN`")
+        );
+        assert_eq!(told("quay.io: 401 Unauthorized"), None);
+    }
+}
