@@ -143,10 +143,7 @@ pub fn not_started(stop: &Stop, image: &str, task_definition: &str) -> Outcome {
 /// Stopped with the image in its registry, and nothing behind it.
 pub fn withheld(stop: &Stop, image: &Image) -> Outcome {
     let mut outcome = stopped(stop);
-    outcome.happened = format!(
-        "The image was not deployed: {} is in its registry, and no revision names it.",
-        image.pinned()
-    );
+    outcome.happened = format!("The image was not deployed: {} stays in its registry.", image.pinned());
     outcome.image = Some(image.pinned());
     outcome.digest = Some(image.digest.clone());
     outcome

@@ -84,14 +84,15 @@ fn vulnerability(found: &Vulnerability) -> String {
 }
 
 pub fn too_much(image: &str, verdict: &Verdict, rule: &ScanRule) -> Finding {
-    let mut named: String =
-        verdict.against.iter().take(NAMED).map(|found| format!("\n{}", vulnerability(found))).collect();
+    // A line for each where there are lines, a list where there are none.
+    let mut named: Vec<String> = verdict.against.iter().take(NAMED).map(vulnerability).collect();
     if verdict.against.len() > NAMED {
-        named += &format!("\nand {} more", verdict.against.len() - NAMED);
+        named.push(format!("and {} more", verdict.against.len() - NAMED));
     }
+    let named = named.join(";\n");
     Finding::new(
         format!(
-            "ECR's scan of {image} found {}, and `fail-on: {}` deploys {}.{named}",
+            "ECR's scan of {image} found {}, and `fail-on: {}` deploys {}:\n{named}.",
             counts(verdict),
             severity(rule.fail_on),
             limit(rule)
