@@ -124,6 +124,49 @@ fn links_lead_somewhere() {
 }
 
 #[test]
+fn files_are_where_they_are_said_to_be() {
+    const FOLDERS: [&str; 7] =
+        ["docs/", "examples/", "script/", "simulator/src/", "simulator/tests/", "src/", "tests/"];
+    let mut seen = 0;
+    for page in pages() {
+        for span in page.spans() {
+            let path = span.split_whitespace().next().unwrap_or_default();
+            if FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+                seen += 1;
+                assert!(Path::new(path).exists(), "{}: there is no {path}", page.shown());
+            }
+        }
+    }
+    assert!(seen > 100, "only {seen} files found");
+}
+
+/// Outcomes with their exit codes, as tables have them.
+fn outcomes(page: &Page) -> BTreeMap<String, String> {
+    let mut outcomes = BTreeMap::new();
+    for line in page.text.lines() {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        if let [code, words, ..] = cells[..]
+            && code.parse::<u8>().is_ok()
+        {
+            outcomes
+                .extend(words.split('`').skip(1).step_by(2).map(|word| (word.to_owned(), code.to_owned())));
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn outcomes_have_one_code() {
+    let all = outcomes(&page("docs/reference.md"));
+    assert_eq!(all.len(), 14, "{all:?}");
+    for name in ["README.md", "docs/troubleshooting.md"] {
+        let told = outcomes(&page(name));
+        assert!(told.len() >= 13, "{name}: {told:?}");
+        assert!(told.iter().all(|(word, code)| all.get(word) == Some(code)), "{name}: {told:?}");
+    }
+}
+
+#[test]
 fn the_readme_leads_to_every_page() {
     let readme = page("README.md");
     let links: BTreeSet<PathBuf> =
@@ -164,6 +207,38 @@ fn commands_are_taken() {
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{page}: {command}\n{said}");
     }
+}
+
+/// Flags in the prose, `--to`. Behind the name of another program they are that one's.
+#[test]
+fn flags_are_there() {
+    let commands = ["deploy", "plan", "status", "approve", "rollback", "rehearse", "simulator"];
+    let help: String = commands
+        .iter()
+        .map(|command| greenlight().args([command, "--help"]).output().unwrap().stdout)
+        .map(|help| String::from_utf8_lossy(&help).into_owned())
+        .collect();
+    let known: BTreeSet<&str> = help
+        .split(|c: char| c.is_whitespace() || "[=,".contains(c))
+        .filter(|word| word.starts_with("--"))
+        .collect();
+    // Of BuildKit.
+    const OTHERS: [&str; 1] = ["--allow-insecure-entitlement"];
+    let mut seen = 0;
+    for page in pages() {
+        let flags =
+            page.spans().into_iter().filter(|span| span.starts_with("--") && !span.starts_with("--NAME"));
+        for span in flags {
+            seen += 1;
+            let flag = span.split([' ', '=']).next().unwrap();
+            assert!(
+                known.contains(flag) || OTHERS.contains(&flag),
+                "{}: no command has {flag}",
+                page.shown()
+            );
+        }
+    }
+    assert!(seen > 10, "only {seen} flags found");
 }
 
 /// What a configuration in the pages leaves out, because it isn't about that.
