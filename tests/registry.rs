@@ -595,6 +595,30 @@ fn the_public_registry_is_logged_in_to_with_the_role_that_pushes() {
     assert_eq!(world.calls("GetAuthorizationToken"), 3, "of both registries, one of them asked twice");
 }
 
+#[test]
+fn a_plan_does_without_what_only_a_deployment_takes() {
+    let image = format!("create-repository: true\nscan: {{ fail-on: high }}\n{FURTHER}");
+    let change = |document: &mut Value| {
+        let role = named(&mut document["accounts"][0]["roles"], "greenlight-build");
+        for policy in role["policies"].as_array_mut().unwrap() {
+            if let Some(actions) = policy["Statement"][0]["Action"].as_array_mut() {
+                actions.retain(|action| action != "ecr:GetAuthorizationToken");
+            }
+        }
+    };
+    let fresh = world(&[], &image, change, fresh);
+    fresh.run(&["plan"]).end().expect(0, "planned").says(&[
+        "create repository 111111111111.dkr.ecr.eu-central-1.amazonaws.com/team/fresh",
+        "A deployment would be refused here: There is no password to log in to ghcr.io with",
+        "A deployment would be refused here: There is no login to the registry of account 333333333333",
+    ]);
+    let there = world(&[], &image, change, same);
+    there.run(&["plan"]).end().expect(0, "planned").says(&[
+        "A deployment would be refused here: What ECR's scan of",
+        "may not `ecr:DescribeImageScanFindings`",
+    ]);
+}
+
 /// Refused without asking anyone.
 #[track_caller]
 fn invalid(world: &World, image: &str, line: u64) -> Done {

@@ -143,7 +143,7 @@ impl Current {
                     None => Part::none(),
                 }
             },
-            image::decide(request, access, checkout, variables),
+            image::decide(request, access, checkout, variables, facts.command == "plan"),
             pinned(request, access, checkout, variables),
             async {
                 match &family {
@@ -284,7 +284,7 @@ async fn pinned(
         let given = Request { image: ImageRequest::Given(image.clone()), scan: None, ..request.clone() };
         let resolved = match image.contains("@sha256:") {
             true => None,
-            false => match image::decide(&given, access, checkout, variables).await {
+            false => match image::decide(&given, access, checkout, variables, true).await {
                 Ok(Candidate { step: ImageStep::Given { uri, digest }, .. }) => {
                     Some(format!("{uri}@{digest}"))
                 }

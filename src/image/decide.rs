@@ -31,18 +31,23 @@ pub struct Candidate {
     pub notes: Vec<String>,
 }
 
+/// `only_planned`: whoever plans may well do less than who deploys, so that what only a deployment
+/// takes is noted where it is missing.
 pub async fn decide(
     request: &Request,
     access: &Access,
     checkout: &Checkout,
     variables: &Variables,
+    only_planned: bool,
 ) -> anyhow::Result<Candidate> {
     let decided = match &request.image {
-        ImageRequest::Build(build) => to_build(build, request, access, checkout, variables).await,
+        ImageRequest::Build(build) => {
+            to_build(build, request, access, checkout, variables, only_planned).await
+        }
         ImageRequest::Given(uri) => given(uri, access, variables).await,
     };
     let scanned = match (decided, &request.scan) {
-        (Ok(candidate), Some(rule)) => scan::may_be_seen(rule, candidate, access).await,
+        (Ok(candidate), Some(rule)) => scan::may_be_seen(rule, candidate, access, only_planned).await,
         (decided, _) => decided,
     };
     scanned.map_err(|error| match error.downcast::<Failure>() {
@@ -76,6 +81,7 @@ async fn to_build(
     access: &Access,
     checkout: &Checkout,
     variables: &Variables,
+    only_planned: bool,
 ) -> anyhow::Result<Candidate> {
     let clients = access.registry();
     let words = tags::words(checkout, &request.environment.name, variables);
@@ -134,7 +140,8 @@ async fn to_build(
     }
     builder::check(&build, variables).await?;
     let host = repository.uri.split('/').next().unwrap_or_default();
-    let logins = logins::further(&build.registries, host, access, variables, &mut notes).await?;
+    let beside = logins::Beside { access, variables, only_planned };
+    let logins = beside.logins(&build.registries, host, &mut notes).await?;
     let platforms = build.platforms.iter().map(|text| Platform::parse(text)).collect();
     let immutable = repository.tags.as_ref().is_some_and(|tags| tags.are_immutable(&tag));
     let others = of_user.into_iter().filter(|other| *other != tag).collect();
@@ -180,7 +187,7 @@ async fn find_repository(
             Ok((repository, None))
         }
         (Ok(None), Some(wanted)) => {
-            let host = registry.login().await?.host;
+            let host = registry.host().await?;
             Ok((at(host, Some(Tags::all(wanted.immutable_tags))), Some(wanted)))
         }
         (Ok(None), None) => {
@@ -190,7 +197,7 @@ async fn find_repository(
         }
         (Err(failure), _) if failure.is_denied() => {
             notes.push(say::image::repository_unseen(name, &failure));
-            let host = registry.login().await?.host;
+            let host = registry.host().await?;
             Ok((at(host, None), None))
         }
         (Err(failure), _) => Err(failure.into()),

@@ -221,6 +221,23 @@ impl<'a> Registry<'a> {
         Ok(login)
     }
 
+    /// The registry's host. ECR names it to who may log in; else it is what AWS's domains make it.
+    pub async fn host(&self) -> anyhow::Result<String> {
+        match self.login().await.map_err(anyhow::Error::downcast::<Failure>) {
+            Ok(login) => Ok(login.host),
+            Err(Ok(failure)) if failure.is_denied() => {
+                let Clients { account, region, .. } = self.clients;
+                let domain = match self.clients.partition() {
+                    "aws-cn" => "amazonaws.com.cn",
+                    _ => "amazonaws.com",
+                };
+                Ok(format!("{account}.dkr.ecr.{region}.{domain}"))
+            }
+            Err(Ok(failure)) => Err(failure.into()),
+            Err(Err(error)) => Err(error),
+        }
+    }
+
     pub fn overridden(&self) -> aws_sdk_ecr::config::Builder {
         let mut config = Config::builder();
         config.set_region(self.region.clone().map(Region::new));

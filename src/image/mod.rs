@@ -71,10 +71,10 @@ pub async fn ship(
 ) -> anyhow::Result<Image> {
     let image = match step {
         ImageStep::Build { build, create, logins, repository_uri, tags, labels, .. } => {
+            let login = Registry::of(registry).login().await.map_err(not_pushed)?;
             if let Some(wanted) = create {
                 creation::create(&build.repository, wanted, registry, reporter).await?;
             }
-            let login = Registry::of(registry).login().await.map_err(not_pushed)?;
             let host = repository_uri.split('/').next().unwrap_or_default().to_owned();
             let logins = [vec![Login { host, ..login }], logins.clone()].concat();
             let order = Order { build, repository_uri, tags, labels };

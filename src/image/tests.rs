@@ -162,7 +162,7 @@ impl Bench {
         let commit = Some(commit.trim_end_matches('*').to_owned());
         let branch = Some("feature/x".into());
         let checkout = Checkout { commit, branch, dirty, ..Checkout::default() };
-        let candidate = decide(&request, &access, &checkout, &self.variables).await?;
+        let candidate = decide(&request, &access, &checkout, &self.variables, false).await?;
         Ok((candidate, access))
     }
 

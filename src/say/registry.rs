@@ -163,6 +163,11 @@ pub fn not_asked(host: &str, username: &str, why: &str) -> String {
     format!("Whether {host} lets `{username}` in shows only in the build, for it couldn't be asked: {why}.")
 }
 
+/// What a plan does without, and a deployment can't.
+pub fn only_planned(finding: &Finding) -> String {
+    format!("A deployment would be refused here: {}", finding.what)
+}
+
 pub fn no_login(login: &RegistryLogin, failed: &Finding) -> Finding {
     let registry = match login {
         RegistryLogin::Ecr { account, .. } => format!("the registry of account {account}"),

@@ -17,7 +17,7 @@ use crate::{
     plan::ImageStep,
     report::Reporter,
     request::ScanRule,
-    say::{refusals, scan as say},
+    say::{refusals, registry, scan as say},
     surroundings::Pace,
 };
 use aws_sdk_ecr::{
@@ -54,6 +54,7 @@ pub async fn may_be_seen(
     rule: &ScanRule,
     mut candidate: Candidate,
     access: &Access,
+    only_planned: bool,
 ) -> anyhow::Result<Candidate> {
     let (uri, id) = match &candidate.step {
         ImageStep::Build { create: Some(_), .. } => return Ok(candidate),
@@ -73,6 +74,9 @@ pub async fn may_be_seen(
         },
     };
     match unscanned {
+        Some(why @ Unscanned::Denied(_)) if only_planned => {
+            candidate.notes.push(registry::only_planned(&say::unscanned(uri, &why)));
+        }
         Some(why) if rule.allow_unscanned => candidate.notes.push(say::not_scanned(uri, &why)),
         Some(why) => return Err(refused(say::unscanned(uri, &why))),
         None => {}
