@@ -473,6 +473,7 @@ fn a_build_finds_the_logins_of_further_registries() {
         .run(&AT_ONCE)
         .env("GHCR_TOKEN", PASSWORD)
         .env("DOCKER_CONFIG", &docker)
+        .env("RUST_LOG", "trace")
         .end()
         .expect(0, "succeeded");
     let config: Value =

@@ -21,6 +21,7 @@ use crate::{
     surroundings::Pace,
 };
 use aws_sdk_ecr::{
+    config::retry::RetryConfig,
     operation::describe_image_scan_findings::DescribeImageScanFindingsOutput,
     types::{ImageIdentifier, ScanStatus},
 };
@@ -196,7 +197,9 @@ impl Scan<'_> {
         let clients = self.registry.clients;
         let call = clients.ecr().start_image_scan().repository_name(self.repository);
         let call = call.image_id(by_digest(digest)).set_registry_id(self.registry.account.clone());
-        let answer = call.customize().config_override(self.registry.overridden()).send().await;
+        // A scan that there was today is refused in a way that clients take for throttling.
+        let once = self.registry.overridden().retry_config(RetryConfig::disabled());
+        let answer = call.customize().config_override(once).send().await;
         answer.map(|_| ()).map_err(clients.failed("ecr:StartImageScan"))
     }
 
