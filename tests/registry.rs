@@ -251,6 +251,7 @@ fn an_image_with_too_much_in_it_is_not_deployed() {
     let check = done.told("check");
     assert_eq!((text(check, "conclusion"), text(check, "limit")), ("passed", "nothing critical"));
     assert_eq!(text(check, "measured"), "1 high, 1 medium, 120 low (1 more ignored)");
+    assert_eq!(done.output("scan-findings"), text(check, "measured"));
     assert!(done.summary.contains("ECR's scan of the image"), "{}", done.summary);
 
     // What runs already isn't held up.

@@ -109,8 +109,9 @@ impl<'a> Registry<'a> {
     /// address. `None` when ECR doesn't hold it.
     pub async fn holding(reference: &Reference, access: &'a Access) -> Option<Registry<'a>> {
         if let Some(host) = reference.ecr_host() {
-            let own = host.account == access.deploy.account;
-            let clients = if own { &access.deploy } else { access.registry() };
+            let of_deploy =
+                host.account == access.deploy.account && host.account != access.registry().account;
+            let clients = if of_deploy { &access.deploy } else { access.registry() };
             let region = Some(host.region).filter(|region| *region != clients.region);
             return Some(Registry { clients, account: Some(host.account), region });
         }

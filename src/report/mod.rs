@@ -340,6 +340,9 @@ impl Out {
                     .and_then(|()| files.output("image-digest", &image.digest))
                     .and_then(|()| files.output("image-tags", &image.tags.join("\n")))
             }
+            Event::Check { name, measured, .. } if name == say::scan::CHECK => {
+                files.output("scan-findings", measured)
+            }
             Event::TaskDefinitionReady { arn, registered } => {
                 let made = registered.then(|| files.state(name::TASK_DEFINITION, arn));
                 made.unwrap_or(Ok(())).and_then(|()| files.output("task-definition-arn", arn))

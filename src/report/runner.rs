@@ -10,12 +10,16 @@ use std::{
 };
 
 /// The action's outputs, each with what it holds: what is on this list can be set, and nothing else.
-pub const OUTPUTS: [(&str, &str); 11] = [
+pub const OUTPUTS: [(&str, &str); 12] = [
     ("outcome", "How the run ended, in one word: succeeded, unchanged, rolled-back, and so on."),
     ("exit-code", "The run's exit code, which goes with the outcome."),
     ("image", "The image that was shipped, pinned by its digest: what a later job deploys as it is."),
     ("image-digest", "The image's digest."),
     ("image-tags", "The image's tags, one a line."),
+    (
+        "scan-findings",
+        "What ECR's scan of the image found, where it was waited for: `1 critical, 2 high`, `nothing`.",
+    ),
     ("task-definition-arn", "The revision that was deployed."),
     ("previous-task-definition-arn", "The revision that production ran before."),
     ("deployment-id", "The deployment's id."),
