@@ -24,6 +24,13 @@ pub struct Beside<'a> {
     pub only_planned: bool,
 }
 
+/// Why there is no login.
+enum Lack {
+    /// What the job should have been given.
+    Missing(Finding),
+    Refused(Finding),
+}
+
 impl Beside<'_> {
     /// One for each registry, or all that keeps them from being made. `pushed_to` is the host whose
     /// login there is anyway.
@@ -33,63 +40,22 @@ impl Beside<'_> {
         pushed_to: &str,
         notes: &mut Vec<String>,
     ) -> anyhow::Result<Vec<Login>> {
-        let Beside { access, variables, only_planned } = *self;
         let (mut logins, mut twice, mut missing, mut refused) =
             (Vec::<Login>::new(), Vec::new(), Vec::new(), Vec::new());
         for registry in registries {
             let at = |finding: Finding| Finding { place: registry.place.clone(), ..finding };
-            let login = match &registry.login {
-                RegistryLogin::Password { host, username, variable } => {
-                    let Some(password) = variables.get(variable) else {
-                        missing.push(at(say::no_password(host, variable)));
-                        continue;
-                    };
-                    let password = Secret::new(password.trim());
-                    let login = password_login(host, username, &password, access);
-                    match sign_in::ask(host, username, &password).await {
-                        Answer::In => {}
-                        Answer::Denied(status) => {
-                            refused.push(at(say::not_let_in(host, username, variable, status)));
-                        }
-                        Answer::Unknown(why) => notes.push(say::not_asked(host, username, &why)),
+            match self.login(&registry.login, notes).await? {
+                Err(Lack::Missing(finding)) => missing.push(at(finding)),
+                Err(Lack::Refused(finding)) => refused.push(at(finding)),
+                Ok(login) => {
+                    if login.host == pushed_to || logins.iter().any(|known| known.host == login.host) {
+                        twice.push(at(say::login_twice(&login.host, login.host == pushed_to)));
                     }
-                    login
+                    logins.push(login);
                 }
-                RegistryLogin::Ecr { account, region, role } => {
-                    let clients = match role {
-                        Some(role) => access.registries.get(&role.arn),
-                        None => Some(access.registry()),
-                    };
-                    let Some(clients) = clients else { continue };
-                    let region = Some(region.clone()).filter(|region| *region != clients.region);
-                    let at_ecr = Registry { clients, account: Some(account.clone()), region };
-                    match at_ecr.login().await {
-                        Ok(login) => login,
-                        Err(error) => {
-                            let failure = error.downcast::<Failure>()?;
-                            refused.push(at(say::no_login(&registry.login, &refusals::failure(&failure))));
-                            continue;
-                        }
-                    }
-                }
-                RegistryLogin::Public if access.registry().partition() != "aws" => {
-                    refused.push(at(say::no_public_registry(access.registry().partition())));
-                    continue;
-                }
-                RegistryLogin::Public => match public_ecr::login(access.registry()).await {
-                    Ok(login) => login,
-                    Err(failure) => {
-                        refused.push(at(say::no_login(&registry.login, &refusals::failure(&failure))));
-                        continue;
-                    }
-                },
-            };
-            if login.host == pushed_to || logins.iter().any(|known| known.host == login.host) {
-                twice.push(at(say::login_twice(&login.host, login.host == pushed_to)));
             }
-            logins.push(login);
         }
-        if only_planned && twice.is_empty() {
+        if self.only_planned && twice.is_empty() {
             let found = missing.into_iter().chain(refused);
             notes.extend(found.map(|finding| say::only_planned(&finding)));
             return Ok(Vec::new());
@@ -101,6 +67,53 @@ impl Beside<'_> {
             return Err(Stop::refused(refused).into());
         }
         Ok(logins)
+    }
+
+    async fn login(
+        &self,
+        login: &RegistryLogin,
+        notes: &mut Vec<String>,
+    ) -> anyhow::Result<Result<Login, Lack>> {
+        let pushing = self.access.registry();
+        let failed = |failure: &Failure| Lack::Refused(say::no_login(login, &refusals::failure(failure)));
+        Ok(match login {
+            RegistryLogin::Password { host, username, variable } => {
+                self.with_password(host, username, variable, notes).await
+            }
+            RegistryLogin::Ecr { account, region, role } => {
+                let own = role.as_ref().and_then(|role| self.access.registries.get(&role.arn));
+                let clients = own.unwrap_or(pushing);
+                let region = Some(region.clone()).filter(|region| *region != clients.region);
+                match (Registry { clients, account: Some(account.clone()), region }).login().await {
+                    Ok(login) => Ok(login),
+                    Err(error) => Err(failed(&error.downcast::<Failure>()?)),
+                }
+            }
+            RegistryLogin::Public if pushing.partition() != "aws" => {
+                Err(Lack::Refused(say::no_public_registry(pushing.partition())))
+            }
+            RegistryLogin::Public => public_ecr::login(pushing).await.map_err(|failure| failed(&failure)),
+        })
+    }
+
+    async fn with_password(
+        &self,
+        host: &str,
+        username: &str,
+        variable: &str,
+        notes: &mut Vec<String>,
+    ) -> Result<Login, Lack> {
+        let password = self.variables.get(variable).map(|password| Secret::new(password.trim()));
+        let password = password.ok_or_else(|| Lack::Missing(say::no_password(host, variable)))?;
+        let login = password_login(host, username, &password, self.access);
+        match sign_in::ask(host, username, &password).await {
+            Answer::In => {}
+            Answer::Denied(status) => {
+                return Err(Lack::Refused(say::not_let_in(host, username, variable, status)));
+            }
+            Answer::Unknown(why) => notes.push(say::not_asked(host, username, &why)),
+        }
+        Ok(login)
     }
 }
 
