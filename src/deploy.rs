@@ -2,6 +2,7 @@
 //! whatever it is.
 
 use crate::{
+    ages::Ages,
     aws::{Access, Limits},
     cancel::{Cancel, grace},
     cli::Options,
@@ -19,7 +20,7 @@ use crate::{
     plan::Plan,
     report::Reporter,
     request::Concurrency,
-    say::{cancel as say, outcome as said},
+    say::{ages as say_ages, cancel as say, outcome as said},
     surroundings::{Pace, Variables},
     task_definition::{self, Settled},
 };
@@ -108,7 +109,15 @@ async fn stages(
         report.tell(Event::Note { text: text.clone() });
     }
     let facts = Facts { command: up_to.command().to_owned(), marker };
-    let planned = || plan(&inputs, &access, &documents, &checkout, variables, &facts);
+    let ages = Ages {
+        marker: &facts.marker,
+        folder: &inputs.folder,
+        variables,
+        token: options.report(variables).github.token,
+        report,
+        allow_older: request.environment.allow_older,
+    };
+    let planned = || plan(&inputs, &access, &documents, &checkout, variables, &facts, &ages);
     let mut plan = cancel.unless(planned()).await??;
 
     report.tell(Event::Stage { stage: Stage::Plan });
@@ -130,7 +139,8 @@ async fn stages(
             .into());
         }
         let context = context(&plan, &access, &facts.marker, report, pace, cancel);
-        cancel.unless(deployment::wait_for_slot(&context, &active)).await??;
+        let order = plan.deployment.concurrency;
+        cancel.unless(deployment::clear_the_way(&context, order, Some(&ages), &active)).await??;
         plan = cancel.unless(planned()).await??;
         report.tell(Event::Planned { text: plan.to_string(), plan: plan.json() });
     }
@@ -167,7 +177,7 @@ async fn stages(
         cancel.unless(async {}).await?;
         report.tell(Event::Stage { stage: Stage::Deployment });
         let context = context(&plan, &access, &facts.marker, report, pace, cancel);
-        let ended = deployed(&context, &plan, settled.arn(), &image.pinned()).await;
+        let ended = deployed(&context, &plan, settled.arn(), &image.pinned(), &ages).await;
         match ended.map_err(anyhow::Error::downcast::<Stop>) {
             Ok(outcome) => outcome,
             Err(Ok(stop)) if stop.word == Word::Cancelled => return Err(stop.into()),
@@ -186,12 +196,13 @@ async fn deployed(
     plan: &Plan,
     task_definition: &str,
     image: &str,
+    ages: &Ages<'_>,
 ) -> Result<Outcome> {
     if plan.deployment.attach.is_none() {
         one_off::before(context, &plan.deployment.before, task_definition, image).await?;
         context.cancel.unless(async {}).await?;
     }
-    deployment::carry_out(context, plan, task_definition, image).await
+    deployment::carry_out(context, plan, task_definition, image, ages).await
 }
 
 async fn plan(
@@ -201,10 +212,18 @@ async fn plan(
     checkout: &Checkout,
     variables: &Variables,
     facts: &Facts,
+    ages: &Ages<'_>,
 ) -> Result<Plan> {
     let request = &inputs.request;
     let current =
         Current::read(request, access, documents.clone(), checkout, variables, facts.clone()).await?;
+    if !current.active.iter().any(|active| active.is_of(&facts.marker)) {
+        let live = current.live.as_ref().and_then(|live| live.marker());
+        ages.give_way(live.as_ref(), say_ages::live()).await?;
+        if let Some(active) = current.active.first() {
+            ages.give_way(active.found().as_ref(), &say_ages::on_its_way(&active.id)).await?;
+        }
+    }
     Ok(Plan::of(request, current)?)
 }
 

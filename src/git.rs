@@ -46,6 +46,32 @@ impl Checkout {
     }
 }
 
+/// How a commit stands to another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kinship {
+    Same,
+    /// The other one holds it.
+    Behind,
+    /// It holds the other one.
+    Ahead,
+    /// Neither holds the other.
+    Apart,
+}
+
+/// How a commit stands to another one; `None` where the work tree hasn't both, or there is no git.
+pub async fn kinship(folder: &Path, variables: &Variables, commit: &str, other: &str) -> Option<Kinship> {
+    let git = Git { folder, variables };
+    let both = format!("{commit}...{other}");
+    let counts = git.says(&["rev-list", "--left-right", "--count", &both, "--"]).await?;
+    let (ahead, behind) = counts.split_once('\t')?;
+    Some(match (ahead.parse().ok()?, behind.parse().ok()?) {
+        (0_u64, 0_u64) => Kinship::Same,
+        (0, _) => Kinship::Behind,
+        (_, 0) => Kinship::Ahead,
+        _ => Kinship::Apart,
+    })
+}
+
 fn is_branch(variables: &Variables) -> bool {
     variables.get("GITHUB_REF_TYPE").is_none_or(|kind| kind == "branch")
 }

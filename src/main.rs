@@ -1,5 +1,6 @@
 //! `greenlight`: reads what is asked for, runs it, and ends with its exit code.
 
+mod ages;
 mod appspec;
 mod attend;
 mod aws;

@@ -156,6 +156,11 @@ impl Found {
         self.get("commit")
     }
 
+    /// The commit that uncommitted work was made on, too.
+    pub fn base(&self) -> Option<&str> {
+        self.commit().map(|commit| commit.strip_suffix("-dirty").unwrap_or(commit))
+    }
+
     pub fn repository(&self) -> Option<&str> {
         self.get("repository")
     }

@@ -117,6 +117,8 @@ pub struct DeploymentStep {
     pub attach: Option<String>,
     /// Somebody else's that is active now.
     pub active: Option<String>,
+    /// It may be stopped for ours, where that is asked for.
+    pub supersedes: bool,
     pub concurrency: Concurrency,
     pub hold: Hold,
     pub until: Until,
@@ -221,6 +223,7 @@ impl Plan {
                 "test-url": deployment.test_url,
                 "attaches-to": deployment.attach,
                 "behind": deployment.active,
+                "supersedes": deployment.supersedes,
                 "hold": deployment.hold,
             },
             "budget-seconds": {

@@ -254,6 +254,8 @@ pub struct Environment {
     pub until: Until,
     pub on_cancel: Option<OnCancel>,
     pub concurrency: Concurrency,
+    /// A commit that is older than the one deployed takes its place.
+    pub allow_older: bool,
     pub hold: Hold,
     /// Alarms to watch beside the group's own.
     pub alarms: Vec<String>,
@@ -307,6 +309,9 @@ pub enum Concurrency {
     Wait,
     /// End at once, untouched.
     Fail,
+    /// Stop it with rollback when it is of an older commit of this repository, and wait for that rollback; one
+    /// that has all traffic already is finished instead.
+    Supersede,
 }
 
 /// Whether the run ends at `Ready` and leaves the rest to somebody.

@@ -71,8 +71,10 @@ fn every_request_of_the_tool_is_one_that_github_describes() {
 /// Every operation that the simulator has, each asked for by hand.
 #[tokio::test]
 async fn every_answer_of_the_simulator_is_one_that_github_describes() {
+    let older = "e".repeat(40);
+    let job = Job { history: vec![older.clone(), Job::default().sha], ..Job::default() };
     let spec =
-        WorldSpec { regions: vec!["eu-central-1".into()], accounts: Vec::new(), ..WorldSpec::default() };
+        WorldSpec { regions: vec!["eu-central-1".into()], accounts: Vec::new(), job, ..WorldSpec::default() };
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),
         speed: 1.0,
@@ -141,6 +143,9 @@ async fn every_answer_of_the_simulator_is_one_that_github_describes() {
 
     get(&format!("commits/{sha}/pulls")).await;
     get(&format!("commits/{sha}")).await;
+    get(&format!("compare/{sha}...{older}?per_page=1")).await;
+    get(&format!("compare/{older}...{sha}?per_page=1")).await;
+    get(&format!("compare/{}...{sha}", "f".repeat(40))).await;
     get("pulls?state=open").await;
     get("pulls/7").await;
     get("").await;

@@ -373,6 +373,8 @@ pub struct Job {
     pub sha: String,
     /// The branch's name; `main` as a rule.
     pub branch: String,
+    /// The commits that are known to be one line of the repository's history, the oldest first.
+    pub history: Vec<String>,
     /// `push`, `pull_request`, `workflow_dispatch` or another that starts a workflow.
     pub event: String,
     /// The open pull request whose head `sha` is, if any.
@@ -409,6 +411,7 @@ impl Default for Job {
             owner_id: 1001,
             sha: "0123456789abcdef0123456789abcdef01234567".into(),
             branch: "main".into(),
+            history: Vec::new(),
             event: "push".into(),
             pull_request: Some(7),
             fork: false,

@@ -97,6 +97,7 @@ pub async fn redeploy(context: &Context<'_>, back: &Back) -> Result<Outcome> {
         config: Some(&context.course.config),
         description: &back.description,
         concurrency: Concurrency::Fail,
+        ages: None,
         alarms: back.alarms,
     };
     deployment::keep(context, Conduct::Return, &back.description, &back.arn);

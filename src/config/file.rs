@@ -271,6 +271,8 @@ pub struct Environment {
     pub on_cancel: Option<OnCancel>,
     /// What to do behind a deployment that is active already (default: wait).
     pub concurrency: Option<Concurrency>,
+    /// Deploy a commit that is older than the one deployed, or than the one that is being deployed (default: false).
+    pub allow_older: Option<bool>,
     /// `approve` ends the run while green waits without production traffic, for `greenlight approve` to let it go on
     /// (default: none).
     pub hold: Option<Hold>,

@@ -30,7 +30,7 @@ use crate::{
     documents::Documents,
     git::Checkout,
     image::{self, Candidate},
-    marker::{Found, Marker},
+    marker::{self, Found, Marker},
     outcome::{Finding, Stop},
     plan::ImageStep,
     request::{ImageRequest, Request},
@@ -305,6 +305,18 @@ pub async fn newest_revision(clients: &Clients, family: &str) -> Option<Revision
 impl Active {
     /// Whether an earlier run of the same commit, environment and configuration started it.
     pub fn is_of(&self, marker: &Marker) -> bool {
-        !self.is_rollback && Found::in_description(&self.description).is_some_and(|found| marker.owns(&found))
+        !self.is_rollback && self.found().is_some_and(|found| marker.owns(&found))
+    }
+
+    /// Whose it is, as it says itself.
+    pub fn found(&self) -> Option<Found> {
+        Found::in_description(&self.description)
+    }
+
+    /// Whether it may be stopped for another deployment: one of the same repository and environment, that
+    /// brings something new. What takes production back is never in the way.
+    pub fn makes_way_for(&self, marker: &Marker) -> bool {
+        let goes_back = self.is_rollback || marker::goes_back(&self.description);
+        !goes_back && self.found().is_some_and(|found| marker.is_neighbour_of(&found))
     }
 }

@@ -112,6 +112,7 @@ async fn scene_with(change: impl FnOnce(&mut WorldSpec), faults: Vec<Fault>) -> 
         until: Until::Terminated,
         on_cancel: None,
         concurrency: Concurrency::Wait,
+        allow_older: false,
         hold: Hold::None,
         alarms: Vec::new(),
         allow_missing_data: false,

@@ -1,8 +1,9 @@
 //! Starts the deployment, or finds that an earlier run of ours has started it already. A group
 //! takes one deployment at a time: what is active there is waited for, or ends the run.
 
-use super::{Context, find::Search, observe};
+use super::{Context, find::Search, observe, way};
 use crate::{
+    ages::Ages,
     aws::NotTwice,
     cancel::grace,
     event::Event,
@@ -34,6 +35,8 @@ pub struct Order<'a> {
     pub config: Option<&'a str>,
     pub description: &'a str,
     pub concurrency: Concurrency,
+    /// Without them nothing is too old to be created.
+    pub ages: Option<&'a Ages<'a>>,
     pub alarms: Alarms,
 }
 
@@ -123,7 +126,9 @@ pub async fn create(context: &Context<'_>, order: &Order<'_>) -> anyhow::Result<
             Some(active) if order.concurrency == Concurrency::Fail => {
                 return Err(Stop::refused(vec![say::slot_taken(&course.group, active.as_deref())]).into());
             }
-            Some(Some(active)) => cancel.unless(wait_for_slot(context, &active)).await??,
+            Some(Some(active)) => {
+                cancel.unless(way::clear(context, order.concurrency, order.ages, &active)).await??;
+            }
             Some(None) => cancel.unless(context.pace.sleep(LOOK)).await?,
             None if failure.may_pass() && tries < TRIES => {
                 tries += 1;

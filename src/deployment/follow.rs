@@ -9,6 +9,7 @@ use super::{
     watched::Watch,
 };
 use crate::{
+    ages::Ages,
     aws::Failure,
     cancel::grace,
     child,
@@ -36,6 +37,7 @@ pub async fn carry_out(
     plan: &Plan,
     task_definition: &str,
     image: &str,
+    ages: &Ages<'_>,
 ) -> Result<Outcome> {
     let step = &plan.deployment;
     let conduct = Conduct::Deploy { plan, image };
@@ -47,6 +49,7 @@ pub async fn carry_out(
                 config: step.config_given.then_some(step.config.as_str()),
                 description: &step.description,
                 concurrency: step.concurrency,
+                ages: Some(ages),
                 alarms: Alarms::Heed,
             };
             keep(context, conduct, &step.description, task_definition);

@@ -1,7 +1,7 @@
 //! The deployment: created, followed by its id to its end, and what is true afterwards.
 //!
 //! `carry_out` is the stage. `course` is what a deployment is followed by, `brought` what it
-//! brings, `create` starts it (behind whatever is active), `find` looks for one that may have been
+//! brings, `create` starts it, `way` is what it does behind another one that is active, `find` looks for one that may have been
 //! created, `follow` watches it through Ready, the shift and the termination wait, `steer` lets it
 //! go on or stops it, `ending` follows a rollback's own deployment and says
 //! how it ended, `checked` is what checks decide, `watched` is what alarms and
@@ -25,16 +25,18 @@ mod production;
 mod shape;
 mod steer;
 mod watched;
+mod way;
 
 pub use brought::{brought_by, succeeded};
 pub use checked::time_for_checks;
 pub use course::Course;
-pub use create::{Alarms, Created, Order, create, wait_for_slot};
+pub use create::{Alarms, Created, Order, create};
 pub use exposure::Share;
 pub use finish::{Left, finish};
 pub use follow::{carry_out, follow, keep};
 pub use observe::Cause;
 pub use production::{Production, read as production};
+pub use way::clear as clear_the_way;
 
 use crate::{
     aws::{Clients, Failure},

@@ -9,6 +9,7 @@ mod tests;
 
 pub use failure::Failure;
 
+use crate::git::Kinship;
 use anyhow::Context;
 use octocrab::{FromResponse, Octocrab, Page};
 use serde::{
@@ -234,6 +235,31 @@ impl Client {
             self.get(&format!("commits/{sha}/pulls"), &[("per_page", "100")]).await?;
         let head = requests.iter().find(|request| request.state == "open" && request.head.sha == sha);
         Ok(head.or(requests.first()).map(|request| request.number))
+    }
+
+    /// How a commit stands to another one.
+    pub async fn kinship(&self, commit: &str, other: &str) -> Result<Kinship> {
+        #[derive(Deserialize)]
+        struct Comparison {
+            status: Status,
+        }
+        /// Of the second one.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Status {
+            Identical,
+            Ahead,
+            Behind,
+            Diverged,
+        }
+        let compared: Comparison =
+            self.get(&format!("compare/{commit}...{other}"), &[("per_page", "1")]).await?;
+        Ok(match compared.status {
+            Status::Identical => Kinship::Same,
+            Status::Ahead => Kinship::Behind,
+            Status::Behind => Kinship::Ahead,
+            Status::Diverged => Kinship::Apart,
+        })
     }
 
     pub async fn head_of(&self, pull_request: u64) -> Result<String> {

@@ -242,6 +242,7 @@ impl Assembly<'_> {
             until: fields.until.unwrap_or_default(),
             on_cancel: fields.on_cancel,
             concurrency: fields.concurrency.unwrap_or_default(),
+            allow_older: fields.allow_older.unwrap_or_default(),
             hold: fields.hold.unwrap_or_default(),
             alarms: fields.alarms.clone(),
             allow_missing_data: fields.allow_missing_data.unwrap_or_default(),

@@ -7,7 +7,7 @@ use crate::{
     deployment::{Budget, Shape, time_for_checks},
     documents,
     event::Run,
-    marker::{self, Found},
+    marker,
     outcome::{Finding, Stop},
     request::{Check, Concurrency, Hold, ImageRequest, OneOff, Request},
     say::{deployment as deployment_say, plan as say},
@@ -44,6 +44,8 @@ impl Plan {
             findings.extend(stop.findings);
         }
 
+        let supersedes = request.environment.concurrency == Concurrency::Supersede
+            && current.active.first().is_some_and(|active| active.makes_way_for(&current.facts.marker));
         let all = (current.service, current.live, current.group, current.config, budget);
         let (
             Some(source),
@@ -124,6 +126,7 @@ impl Plan {
                 fail_fast: environment.fail_fast,
                 attach,
                 active,
+                supersedes,
                 concurrency: environment.concurrency,
                 hold: environment.hold,
                 until: environment.until,
@@ -167,8 +170,7 @@ impl Source {
 }
 
 fn is_ours(revision: &Revision, marker: &marker::Marker) -> bool {
-    let tags = revision.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Found::in_tags(tags).is_some_and(|found| marker.owns(&found))
+    revision.marker().is_some_and(|found| marker.owns(&found))
 }
 
 /// The image of this run. What an earlier run of the same commit, environment and configuration

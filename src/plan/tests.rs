@@ -69,6 +69,7 @@ fn request() -> Request {
             until: Until::Terminated,
             on_cancel: None,
             concurrency: Concurrency::Wait,
+            allow_older: false,
             hold: Hold::None,
             alarms: vec!["hello-5xx".into()],
             allow_missing_data: true,

@@ -145,11 +145,19 @@ pub fn waits_behind(id: &str) -> String {
     format!("deployment {id} is active in this group; ours starts when it has ended")
 }
 
+pub fn stops_other(id: &str) -> String {
+    format!("deployment {id} is stopped, and rolls back, to make way for this one")
+}
+
+pub fn finishes_other(id: &str) -> String {
+    format!("deployment {id} has all traffic: its termination wait is ended, to make way for this one")
+}
+
 pub fn slot_taken(group: &str, active: Option<&str>) -> Finding {
     let active = active.map_or(String::new(), |id| format!(": {id}"));
     Finding::new(
         format!("deployment group {group} has an active deployment already{active}"),
-        "Wait until it has ended and run again, or let `concurrency: wait` wait for it.",
+        "Wait until it has ended and run again, or let `concurrency: wait` wait for it, or `supersede` stop it.",
     )
 }
 

@@ -1,6 +1,7 @@
 //! Every sentence that a user reads, made in one place: what happened, what production is on,
 //! what to do next.
 
+pub mod ages;
 pub mod appspec;
 pub mod attend;
 pub mod back;

@@ -107,6 +107,7 @@ pub fn stopped(stop: &Stop) -> Outcome {
         (Word::Invalid, findings) => {
             format!("The configuration has {} errors, so nothing was done.", findings.len())
         }
+        (Word::Superseded, _) => "A newer commit has taken this one's place, so nothing was done.".to_owned(),
         (_, [_]) | (_, []) => "The plan can't be carried out, so nothing was done.".to_owned(),
         (_, findings) => {
             format!("The plan can't be carried out for {} reasons, so nothing was done.", findings.len())

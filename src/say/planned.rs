@@ -150,7 +150,13 @@ fn write_deployment(out: &mut String, plan: &Plan) -> std::fmt::Result {
         writeln!(out, "  {id}, started by an earlier run of this commit, is followed: no other is created")?;
     }
     if let Some(id) = &step.active {
-        writeln!(out, "  waits behind {id}, which is active")?;
+        match step.supersedes {
+            true => writeln!(
+                out,
+                "  takes the place of {id}, which is active: it is stopped and rolls back, or finished where it has all traffic"
+            )?,
+            false => writeln!(out, "  waits behind {id}, which is active")?,
+        }
     }
     let mut steps = Vec::new();
     steps.extend(step.before.iter().map(super::one_off::step));

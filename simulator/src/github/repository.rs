@@ -8,6 +8,7 @@ use super::{
     shapes::{self, node_id, pull},
 };
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 
 impl State {
     /// The commit that a SHA, branch or tag stands for. The world doesn't hold the repository's
@@ -44,13 +45,51 @@ pub(super) fn commit(state: &mut State, ask: &Ask) -> Answer {
     let asked = ask.capture(0);
     let sha =
         state.resolve(asked).ok_or_else(|| Refusal::new(422, format!("No commit found for SHA: {asked}")))?;
+    let mut shown = shown(state, &sha);
+    shown["stats"] = json!({"total": 0, "additions": 0, "deletions": 0});
+    shown["files"] = json!([]);
+    Ok(Reply::ok(shown))
+}
+
+pub(super) fn compare(state: &mut State, ask: &Ask) -> Answer {
+    let (base, head) = ask.capture(0).split_once("...").ok_or_else(Refusal::not_found)?;
+    let place = |sha: &str| state.job.history.iter().position(|known| known == sha);
+    let (from, to) = place(base).zip(place(head)).ok_or_else(Refusal::not_found)?;
+    let status = match to.cmp(&from) {
+        Ordering::Less => "behind",
+        Ordering::Equal => "identical",
+        Ordering::Greater => "ahead",
+    };
+    let api = shapes::api(state);
+    let page = format!("{SERVER}/{}/compare/{base}...{head}", state.job.repository);
+    let between = state.job.history.get(from + 1..=to).unwrap_or_default();
+    let commits: Vec<Value> = between.iter().map(|sha| shown(state, sha)).collect();
+    Ok(Reply::ok(json!({
+        "url": format!("{api}/compare/{base}...{head}"),
+        "html_url": page,
+        "permalink_url": page,
+        "diff_url": format!("{page}.diff"),
+        "patch_url": format!("{page}.patch"),
+        "base_commit": shown(state, base),
+        "merge_base_commit": shown(state, if to < from { head } else { base }),
+        "status": status,
+        "ahead_by": to.saturating_sub(from),
+        "behind_by": from.saturating_sub(to),
+        "total_commits": commits.len(),
+        "commits": commits,
+        "files": [],
+    })))
+}
+
+/// A commit as it stands in lists.
+fn shown(state: &State, sha: &str) -> Value {
     let api = shapes::api(state);
     let url = format!("{api}/commits/{sha}");
     let at = shapes::time(state.started);
     let person =
         json!({"name": state.job.actor, "email": format!("{}@example.com", state.job.actor), "date": at});
     let user = shapes::user(state, &state.job.actor);
-    Ok(Reply::ok(json!({
+    json!({
         "sha": sha,
         "node_id": node_id("C", state.job.run_id),
         "url": url,
@@ -68,9 +107,7 @@ pub(super) fn commit(state: &mut State, ask: &Ask) -> Answer {
         "author": user,
         "committer": user,
         "parents": [],
-        "stats": {"total": 0, "additions": 0, "deletions": 0},
-        "files": [],
-    })))
+    })
 }
 
 pub(super) fn pulls_of_commit(state: &mut State, ask: &Ask) -> Answer {

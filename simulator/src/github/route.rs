@@ -66,6 +66,7 @@ routes! {
     "GET" "deployments/*/statuses/*" => "repos/get-deployment-status", DEPLOYMENTS_READ, "/deployments/statuses#get-a-deployment-status", deployments::get_status;
     "GET" "commits/*/pulls" => "repos/list-pull-requests-associated-with-commit", PULLS_READ, "/commits/commits#list-pull-requests-associated-with-a-commit", repository::pulls_of_commit;
     "GET" "commits/*" => "repos/get-commit", CONTENTS, "/commits/commits#get-a-commit", repository::commit;
+    "GET" "compare/*" => "repos/compare-commits-with-basehead", CONTENTS, "/commits/commits#compare-two-commits", repository::compare;
     "GET" "pulls" => "pulls/list", PULLS_READ, "/pulls/pulls#list-pull-requests", repository::pulls;
     "GET" "pulls/*" => "pulls/get", PULLS_READ, "/pulls/pulls#get-a-pull-request", repository::pull_request;
     "GET" "" => "repos/get", METADATA, "/repos/repos#get-a-repository", repository::get;
