@@ -328,7 +328,7 @@ fn exit_table() -> String {
             NeedsAttention => ("it failed, and production isn't on blue, or is split", "told exactly"),
             StillRunning => ("the time limit is up; `status` attaches", "as told"),
             Cancelled => ("ended by a signal, after the stated policy ran", "as told"),
-            Superseded => ("kept free: no run of this version ends so", "as told"),
+            Superseded => ("a newer commit was deployed, or is being deployed", "as told"),
         };
         text.push_str(&format!("| {} | `{word}` | {when} | {production} |\n", word.code()));
     }
