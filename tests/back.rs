@@ -446,7 +446,8 @@ fn what_is_held_goes_on_with_an_approval() {
 
     // Who looks on changes nothing.
     let before = world.written();
-    world.run(&["status", "--hold", "approve"]).end().expect(0, "held");
+    let looked = world.run(&["status", "--hold", "approve"]).end().expect(0, "held");
+    looked.says(&["in time: its wait of 2h is under way"]);
     assert_eq!(world.written(), before);
 
     let done = world.run(&["approve"]).end().expect(0, "succeeded").says(&["Let deployment ", "acme/hello"]);

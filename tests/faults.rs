@@ -237,7 +237,7 @@ fn rollback_disabled() {
     rehearse("rollback-disabled", BUSY, 6, "needs-attention")
         .loses_nothing()
         .because(&["Alarm `hello-5xx` went into ALARM during the deployment: Threshold Crossed: "])
-        .says(&["Production", "Deploy hello:1 again"]);
+        .says(&["Production", "greenlight rollback --to hello:1"]);
 }
 
 /// Ridden out.

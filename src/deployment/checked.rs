@@ -203,8 +203,11 @@ impl Follow<'_> {
         let mut outcome = Outcome::new(Word::Held, say::held(&self.id), self.production_now().await);
         outcome.findings.extend(finding);
         let lasted = self.pacer.lasted(context.pace.now());
-        let left = context.course.ready_wait.map(|wait| wait.saturating_sub(lasted));
-        outcome.next = Some(say::go_on(&self.id, left));
+        let wait = context.course.ready_wait;
+        outcome.next = Some(match self.came_late {
+            true => say::go_on_soon(&self.id, wait),
+            false => say::go_on(&self.id, wait.map(|wait| wait.saturating_sub(lasted))),
+        });
         outcome
     }
 

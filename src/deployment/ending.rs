@@ -36,7 +36,10 @@ impl Follow<'_> {
                 self.mark_verified().await;
                 self.tell_back(&production);
                 self.tell_traffic(&production, 100.0);
-                let production = say::production(&production, &self.id, &self.task_definition);
+                let production = match self.conduct {
+                    Conduct::Return => say::production_back(&production, &self.task_definition),
+                    _ => say::production(&production, &self.id, &self.task_definition),
+                };
                 Outcome::new(Word::Succeeded, say::succeeded(&self.id), production)
             }
             Err(Unsettled { production, unread }) => {

@@ -106,6 +106,7 @@ pub async fn follow(
         busy: watch::Sender::new(false),
         heard: None,
         continued: false,
+        came_late: false,
         verified: conduct.verify().is_none(),
         unverified: false,
         over: false,
@@ -158,6 +159,8 @@ pub(super) struct Follow<'a> {
     pub heard: Option<Result<(), String>>,
     /// ContinueDeployment was asked for.
     pub continued: bool,
+    /// It waited at Ready already at the first look.
+    pub came_late: bool,
     /// The checks of the termination wait have decided.
     pub verified: bool,
     /// They decided against it.
@@ -204,6 +207,7 @@ impl Follow<'_> {
                 }
             };
             self.told.troubled = false;
+            self.came_late |= self.phase.is_none() && seen.phase == Phase::Ready;
             self.phase = Some(seen.phase);
             self.pacer.saw(seen.phase, seen.green.as_ref().map_or(0.0, |g| g.weight), asked);
             if self.told.phase != Some(seen.phase) {
@@ -297,7 +301,7 @@ impl Follow<'_> {
             _ => return,
         };
         let remaining = match phase {
-            Phase::Ready => self.context.course.ready_wait,
+            Phase::Ready => self.context.course.ready_wait.filter(|_| !self.came_late),
             _ => self.pacer.remaining(self.context.pace.now()),
         };
         self.context.report.tell(Event::Waiting { what: what.to_owned(), remaining });

@@ -32,6 +32,7 @@ const LEAD: Duration = Duration::from_secs(1);
 const USUAL_RATE: u32 = 220;
 
 pub async fn rehearse(args: &cli::Rehearse, variables: &Variables) -> Result<ExitCode> {
+    report::Report::may_be_written(&args.report).map_err(|error| say::no_report(&args.report, &error))?;
     let cancel = Cancel::on_signals()?;
     let stage =
         Staged::set(&args.options, &args.pace, ([127, 0, 0, 1], 0).into(), variables, &cancel).await?;

@@ -72,6 +72,11 @@ impl Report {
         }
     }
 
+    /// Asked before everything else: the rehearsal would be for nothing.
+    pub fn may_be_written(path: &Path) -> std::io::Result<()> {
+        std::fs::OpenOptions::new().create(true).append(true).open(path).map(drop)
+    }
+
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         std::fs::write(path, serde_json::to_string_pretty(self)? + "\n")
     }

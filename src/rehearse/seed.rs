@@ -59,7 +59,8 @@ pub async fn before(
         ..*build.clone()
     };
     build.build_args.extend(inputs.rehearse.before.build_args.clone());
-    build.build_args = tags::build_args(&build, &words).map_err(|word| anyhow::anyhow!("{word:?}"))?;
+    build.build_args = tags::build_args(&build, &words)
+        .map_err(|word| Stop::invalid(vec![crate::say::image::no_word(&word)]))?;
     let token = Secret::new(STANDARD.encode(format!("{user}:{password}")));
     let login = Login { host: host.clone(), token };
     let order = Order {

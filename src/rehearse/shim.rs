@@ -165,9 +165,7 @@ async fn stand_in(asked: &Asked, fails: bool, variables: &Variables) -> Result<E
     }
     let path = asked.dockerfile();
     let dockerfile = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    say(
-        "#1 stand-in: there is no Docker engine, so an image without files is made of the Dockerfile's settings",
-    );
+    say("#1 stand-in: no engine builds here; an image without files is made of the Dockerfile's settings");
     if fails {
         bail!("failed to solve: process \"/the-build-fails-here\" did not complete successfully");
     }

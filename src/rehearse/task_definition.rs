@@ -2,8 +2,10 @@
 //! of its world takes from it.
 
 use super::world::partition;
-use crate::{inputs::Inputs, outcome::Stop, request::TaskDefinitionSource, task_definition};
-use anyhow::{Context, Result, bail};
+use crate::{
+    inputs::Inputs, outcome::Stop, request::TaskDefinitionSource, say::rehearse as say, task_definition,
+};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 const USUAL_PORT: u16 = 80;
@@ -38,7 +40,7 @@ impl TaskDefinition {
         let name = match (&environment.container, containers.as_slice()) {
             (Some(name), _) => name.clone(),
             (None, [only]) => only["name"].as_str().unwrap_or_default().to_owned(),
-            (None, _) => bail!("the task definition has several containers: name one with `container`"),
+            (None, _) => return Err(Stop::invalid(vec![say::several_containers()]).into()),
         };
         let log_groups = containers
             .iter()
@@ -47,7 +49,7 @@ impl TaskDefinition {
         let container = containers
             .iter_mut()
             .find(|c| c["name"] == name.as_str())
-            .with_context(|| format!("the task definition has no container `{name}`"))?;
+            .ok_or_else(|| Stop::invalid(vec![say::no_container(&name)]))?;
         container["image"] = json!(image);
         let mapped =
             container["portMappings"][0]["containerPort"].as_u64().and_then(|p| u16::try_from(p).ok());

@@ -4,12 +4,15 @@
 use super::task_definition::TaskDefinition;
 use crate::{
     inputs::Inputs,
+    outcome::Stop,
     permissions::{self, Scope},
     request::{
-        Build, Check, Environment, FurtherRegistry, HttpCheck, ImageRequest, RegistryLogin, Request, Role,
+        Build, Check, Environment, FurtherRegistry, Hold, HttpCheck, ImageRequest, RegistryLogin, Request,
+        Role,
     },
+    say::rehearse as say,
 };
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::{Value, json};
 use simulator::spec;
 use std::time::Duration;
@@ -41,7 +44,7 @@ pub fn describe(
     let request = &inputs.request;
     let environment = &request.environment;
     let ImageRequest::Build(build) = &request.image else {
-        bail!("a rehearsal builds the image: leave the flag or input `image` out");
+        return Err(Stop::invalid(vec![say::builds_the_image()]).into());
     };
     let deploy_account = environment.account.clone().unwrap_or_else(|| USUAL_ACCOUNT.into());
     let build_side = request.build_account.as_ref();
@@ -250,8 +253,8 @@ fn service_side(
         "assignPublicIp": "DISABLED",
     }});
     // A check has to have a moment in which it runs.
-    let ready_wait =
-        rehearse.ready_wait.map(|s| s.0).or((!environment.validate.is_empty()).then_some(USUAL_WAIT));
+    let holds = !environment.validate.is_empty() || environment.hold == Hold::Approve;
+    let ready_wait = rehearse.ready_wait.map(|s| s.0).or(holds.then_some(USUAL_WAIT));
     spec::Account {
         id: account.to_owned(),
         region: environment.region.clone(),

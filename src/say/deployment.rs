@@ -30,11 +30,21 @@ pub fn duration(span: Duration) -> String {
 
 /// Production as it was read back, in one sentence.
 pub fn production(production: &Production, deployment: &str, ours: &str) -> String {
+    on(production, deployment, "the new version", ours)
+}
+
+/// The same after an older revision was brought back.
+pub fn production_back(production: &Production, ours: &str) -> String {
+    let deployment = production.sole().and_then(|sole| sole.deployment.clone()).unwrap_or_default();
+    on(production, &deployment, "the version that was brought back", ours)
+}
+
+fn on(production: &Production, deployment: &str, its: &str, ours: &str) -> String {
     let source =
         if production.from_weights { "" } else { " (by its PRIMARY task set: the listener can't be read)" };
     if let Some(sole) = production.sole() {
         let side = match sole.deployment.as_deref() {
-            Some(id) if id == deployment => "the new version",
+            Some(id) if id == deployment => its,
             _ => "the version from before",
         };
         let revision = revision(&sole.task_definition);
@@ -102,7 +112,8 @@ pub fn not_rolled_back(id: &str, rollback: Option<&str>) -> String {
 
 pub fn take_back_by_hand(application: &str, group: &str, live_arn: &str) -> String {
     format!(
-        "Deploy {} again in application {application}, group {group}, and switch automatic rollback on in the group.",
+        "Bring the version from before back with `greenlight rollback --to {}`, and switch automatic rollback on in \
+         group {group} of application {application}.",
         revision(live_arn)
     )
 }
@@ -196,6 +207,20 @@ pub fn not_marked(arn: &str, failure: &Failure) -> String {
 /// `left` is what remains of the ready wait, at the most.
 pub fn go_on(id: &str, left: Option<Duration>) -> String {
     let wait = left.map(|left| format!(" within {}: then CodeDeploy stops it by itself", duration(left)));
+    format!(
+        "Let deployment {id} go on with `greenlight approve`, or stop it with `greenlight rollback`{}.",
+        wait.unwrap_or_default()
+    )
+}
+
+/// Nobody saw when the wait began.
+pub fn go_on_soon(id: &str, wait: Option<Duration>) -> String {
+    let wait = wait.map(|wait| {
+        format!(
+            " in time: its wait of {} is under way, and then CodeDeploy stops it by itself",
+            duration(wait)
+        )
+    });
     format!(
         "Let deployment {id} go on with `greenlight approve`, or stop it with `greenlight rollback`{}.",
         wait.unwrap_or_default()

@@ -33,7 +33,8 @@ pub fn cause(failed: &Failed<'_>, found: &Gathered, likeliest: &Likeliest) -> Fi
         Likeliest::Hook { hook, silent } => hook_failed(failed, hook, *silent),
         Likeliest::StoppedOutside => Finding::new(
             format!("Somebody stopped deployment {}.", failed.id),
-            "CloudTrail knows who called `StopDeployment`: ask why, then deploy again.",
+            "`greenlight rollback` does that, and a newer run with `concurrency: supersede`; CloudTrail knows who called \
+             `StopDeployment`. Deploy again only what was meant to stay.",
         ),
         Likeliest::Tasks(group) => tasks(failed, found, group),
         Likeliest::Unhealthy(targets) => unhealthy(found, Some(targets)),

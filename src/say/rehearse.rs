@@ -1,6 +1,9 @@
 //! What a rehearsal says: what it plays, what users saw, how it ended.
 
-use crate::{outcome::Finding, rehearse::report::Report};
+use crate::{
+    outcome::{Finding, Stop},
+    rehearse::report::Report,
+};
 use simulator::{CallFault, Fault, World};
 use std::path::Path;
 
@@ -59,6 +62,34 @@ fn did_you_mean(names: &[&str], name: &str) -> String {
     let nearest =
         names.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     nearest.map_or(String::new(), |n| format!("Did you mean `{n}`? "))
+}
+
+pub fn no_report(path: &Path, error: &std::io::Error) -> Stop {
+    Stop::invalid(vec![Finding::new(
+        format!("The report can't be written to {}: {error}.", path.display()),
+        "Name a file in a folder that is there with `--report`.",
+    )])
+}
+
+pub fn builds_the_image() -> Finding {
+    Finding::new(
+        "A rehearsal builds the image, and `image` names one that is there.",
+        "Leave the flag or input `image` out.",
+    )
+}
+
+pub fn no_container(name: &str) -> Finding {
+    Finding::new(
+        format!("The task definition has no container `{name}`."),
+        "Correct `container` in the environment, or the task definition.",
+    )
+}
+
+pub fn several_containers() -> Finding {
+    Finding::new(
+        "The task definition has several containers, and none is named.",
+        "Name the one that gets the image: `container: NAME` in the environment.",
+    )
 }
 
 pub fn no_engine(error: &anyhow::Error) -> Finding {
