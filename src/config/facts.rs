@@ -126,7 +126,14 @@ pub fn is_repository(text: &str) -> bool {
             && words
                 .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-'))
     };
-    (2..=256).contains(&text.len()) && text.split('/').all(part)
+    (2..=256).contains(&text.len()) && !begins_with_host(text) && text.split('/').all(part)
+}
+
+/// What ECR itself would take for a part of the name.
+fn begins_with_host(text: &str) -> bool {
+    let known =
+        |host: &str| host.contains(".dkr.ecr") || ["ghcr.io", "docker.io", "public.ecr.aws"].contains(&host);
+    text.split_once('/').is_some_and(|(host, _)| known(host))
 }
 
 /// A platform: `os/architecture`, `os/architecture/variant`.

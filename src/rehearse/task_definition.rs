@@ -35,6 +35,12 @@ impl TaskDefinition {
             ),
             TaskDefinitionSource::Live => usual(inputs, account),
         };
+        let on_fargate = document["requiresCompatibilities"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == "FARGATE"));
+        if on_fargate && document["executionRoleArn"].as_str().is_none_or(str::is_empty) {
+            return Err(Stop::invalid(vec![say::no_execution_role()]).into());
+        }
         let containers =
             document["containerDefinitions"].as_array_mut().context("no containerDefinitions")?;
         let name = match (&environment.container, containers.as_slice()) {

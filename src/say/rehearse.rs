@@ -85,6 +85,13 @@ pub fn no_container(name: &str) -> Finding {
     )
 }
 
+pub fn no_execution_role() -> Finding {
+    Finding::new(
+        "The task definition has no `executionRoleArn`, and Fargate pulls no image from ECR without one.",
+        "Name the role in the task definition.",
+    )
+}
+
 pub fn several_containers() -> Finding {
     Finding::new(
         "The task definition has several containers, and none is named.",
