@@ -16,7 +16,7 @@ use std::time::Duration;
 pub fn title(word: Word) -> &'static str {
     match word {
         Word::Succeeded => "Deployed",
-        Word::Unchanged => "Nothing to deploy",
+        Word::Unchanged => "Nothing to do",
         Word::Planned => "Planned",
         Word::Held => "Waiting for approval",
         Word::RolledBackOnRequest => "Rolled back as asked for",
