@@ -74,7 +74,10 @@ impl Report {
 
     /// Asked before everything else: the rehearsal would be for nothing.
     pub fn may_be_written(path: &Path) -> std::io::Result<()> {
-        std::fs::OpenOptions::new().create(true).append(true).open(path).map(drop)
+        let is_new = !path.exists();
+        std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+        // None is left where the rehearsal ends early.
+        if is_new { std::fs::remove_file(path) } else { Ok(()) }
     }
 
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
